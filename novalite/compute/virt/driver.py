@@ -1,0 +1,96 @@
+"""What a hypervisor can be asked, as small protocols by capability.
+
+Every method may be asked twice with the same effect. Methods block the calling thread, raise
+errors from `novalite.errors` (GuestNotFound, DriverError, DriverUnavailable, DriverUnsupported) and
+never touch the bus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from novalite.objects.hosts import HostInventory
+from novalite.objects.servers import GuestSpec
+from novalite.states import PowerState
+
+
+@dataclass(frozen=True)
+class Guest:
+    """One guest that novalite made on this host, as the hypervisor sees it."""
+
+    server_id: str
+    name: str
+    power_state: PowerState
+
+
+@dataclass(frozen=True)
+class BaseImage:
+    """An image in the host's cache: verified, read-only, in the format that was found in it."""
+
+    path: Path
+    format: str
+    virtual_size: int
+
+
+Watcher = Callable[[str, PowerState], None]
+"""Told (server_id, state) when a guest changes state on its own; must return quickly."""
+
+
+@runtime_checkable
+class Driver(Protocol):
+    """A hypervisor. `needs_images` is False for drivers that build no disks."""
+
+    name: str
+    needs_images: bool
+
+    def start(self, watcher: Watcher) -> None:
+        """Connect; raises DriverUnavailable. Later losses are repaired by the driver itself."""
+
+    def close(self) -> None:
+        """Let go of the hypervisor; guests go on running."""
+
+    def inventory(self) -> HostInventory:
+        """What this host has now."""
+
+    def guests(self) -> list[Guest]:
+        """Every guest novalite made here, running or not; guests of others are not listed."""
+
+    def spawn(self, spec: GuestSpec, base: BaseImage | None, progress: Callable[[str], None]) -> None:
+        """Disks and guest, started. `progress` is told the name of each sub-step as it begins.
+
+        A guest of that id that already runs is success; leftovers of an interrupted build are replaced.
+        On failure nothing is left behind.
+        """
+
+    def destroy(self, spec: GuestSpec) -> None:
+        """Stop the guest and remove it, its disks and logs; absence is success."""
+
+    def power_state(self, server_id: str) -> PowerState:
+        """NOSTATE when there is no such guest."""
+
+    def start_guest(self, spec: GuestSpec) -> None:
+        """Start a guest that is defined but off; already running is success."""
+
+    def stop_guest(self, spec: GuestSpec, timeout: float) -> None:
+        """Ask the guest to shut down (ACPI), force it off after `timeout` seconds (0: at once)."""
+
+    def reboot_guest(self, spec: GuestSpec, hard: bool, timeout: float) -> None:
+        """Soft: ask the guest, fall back to hard after `timeout`. Hard: define anew and start, from any state."""
+
+    def pause_guest(self, spec: GuestSpec) -> None:
+        """Freeze; already paused is success."""
+
+    def unpause_guest(self, spec: GuestSpec) -> None:
+        """Go on; already running is success."""
+
+    def suspend_guest(self, spec: GuestSpec) -> None:
+        """Save memory to disk and stop; already suspended is success."""
+
+    def resume_guest(self, spec: GuestSpec) -> None:
+        """Restore from saved memory; already running is success."""
+
+    def console_output(self, server_id: str, max_bytes: int) -> bytes:
+        """The end of the serial console's log."""

@@ -1,0 +1,90 @@
+"""Read, check and dump the configuration. The only place, with rpc/transport.py, that sees oslo.config's CONF.
+
+Each section is a module of this package with `GROUP` (None for [DEFAULT]) and `OPTS`.
+"""
+
+from __future__ import annotations
+
+import logging
+import pkgutil
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from oslo_config import cfg
+
+import novalite.conf
+from novalite import __version__
+from novalite.errors import ConfigError
+
+LOG = logging.getLogger(__name__)
+DEFAULT_FILES = ("/etc/novalite/novalite.conf",)
+
+
+def sections() -> list[ModuleType]:
+    """Every section module, in name order."""
+    names = sorted(m.name for m in pkgutil.iter_modules(novalite.conf.__path__))
+    modules = [import_module(f"novalite.conf.{name}") for name in names if name != "load"]
+    return [m for m in modules if hasattr(m, "OPTS")]
+
+
+def register(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
+    """Make every option of novalite known to `conf`."""
+    for section in sections():
+        conf.register_opts(section.OPTS, group=section.GROUP)
+    return conf
+
+
+def load(
+    prog: str,
+    config_files: Iterable[str] = (),
+    overrides: Mapping[str, Any] | None = None,
+    conf: cfg.ConfigOpts | None = None,
+) -> cfg.ConfigOpts:
+    """Read files into `conf` (a private one when None) and check every value.
+
+    `overrides` maps "section.option" (or "option" for [DEFAULT]) to a value.
+    Raises ConfigError with one sentence naming file, section and option.
+    """
+    conf = conf if conf is not None else cfg.ConfigOpts()
+    try:
+        register(conf)
+        conf([], project="novalite", prog=prog, version=__version__, default_config_files=list(config_files))
+        for key, value in (overrides or {}).items():
+            group, _, name = key.rpartition(".")
+            conf.set_override(name, value, group=group or None)
+        _check(conf)
+    except (cfg.Error, ValueError) as error:
+        raise ConfigError(reason=str(error).strip()) from error
+    return conf
+
+
+def _check(conf: cfg.ConfigOpts) -> None:
+    """Touch every option, so that a bad value is found before anything starts."""
+    for section in sections():
+        where = conf[section.GROUP] if section.GROUP else conf
+        for opt in section.OPTS:
+            try:
+                where[opt.dest]
+            except cfg.Error:
+                raise
+            except ValueError as error:
+                raise ConfigError(reason=f"[{section.GROUP or 'DEFAULT'}] {opt.name}: {error}") from error
+
+
+def dump(conf: cfg.ConfigOpts, log: logging.Logger = LOG) -> None:
+    """Log every option and its value once, secrets starred (S4: options dumped at start)."""
+    conf.log_opt_values(log, logging.INFO)
+
+
+def for_tests(overrides: Mapping[str, Any] | None = None) -> cfg.ConfigOpts:
+    """A private configuration of defaults plus overrides; reads no file."""
+    return load("novalite-test", (), overrides)
+
+
+def argument_files(argv: Sequence[str]) -> list[str]:
+    """The --config-file values in `argv`, else the default file when it exists."""
+    files = [argv[i + 1] for i, a in enumerate(argv[:-1]) if a == "--config-file"]
+    files += [a.partition("=")[2] for a in argv if a.startswith("--config-file=")]
+    return files

@@ -1,0 +1,36 @@
+"""What every message between daemons is made of: frozen values that tolerate unknown fields."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from typing import Any, NewType
+
+import orjson
+from pydantic import BaseModel, ConfigDict
+
+Record = dict[str, Any]
+"""A row as plain JSON: what `db/` reads and views render. Built by our own code, so not validated."""
+
+Packed = NewType("Packed", str)
+"""A large answer as one compressed JSON string: crosses the bus without being encoded twice."""
+
+
+class Message(BaseModel):
+    """A frozen value that crosses the bus as JSON.
+
+    Unknown fields are ignored and new fields arrive with a default, so that a newer and an older
+    daemon understand each other.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+def pack(value: Any) -> Packed:
+    """Encode `value` once as compressed JSON; level 1 because the bus is local and time matters."""
+    return Packed(base64.b85encode(zlib.compress(orjson.dumps(value), 1)).decode("ascii"))
+
+
+def unpack(packed: Packed) -> Any:
+    """The value that `pack` was given."""
+    return orjson.loads(zlib.decompress(base64.b85decode(packed)))

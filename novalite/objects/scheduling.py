@@ -1,0 +1,73 @@
+"""What is asked of the scheduler and what it answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from novalite.objects.base import Message
+from novalite.objects.flavors import Flavor
+
+
+class RequestSpec(Message):
+    """conductor -> scheduler: find hosts for `count` servers of one kind.
+
+    `excluded` are hosts already tried (host -> reason); `same_host`/`different_host` are hosts,
+    resolved by the conductor from the servers named in the hints.
+    """
+
+    server_id: str
+    flavor: Flavor
+    count: int = 1
+    project_id: str | None = None
+    availability_zone: str | None = None
+    forced_host: str | None = None
+    forced_node: str | None = None
+    requested_host: str | None = None
+    requested_node: str | None = None
+    excluded: dict[str, str] = Field(default_factory=dict)
+    same_host: tuple[str, ...] | None = None
+    different_host: tuple[str, ...] = ()
+    hints: dict[str, Any] = Field(default_factory=dict)
+    image_properties: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def disk_gb(self) -> int:
+        """Local disk one server takes: root, ephemeral and swap (rounded up to GB)."""
+        return self.flavor.disk_gb + self.flavor.ephemeral_gb + -(-self.flavor.swap_mb // 1024)
+
+
+class Candidate(Message):
+    """One host that passed, with the generation that was seen and its final weight."""
+
+    host: str
+    node: str
+    generation: int
+    weight: float = 0.0
+
+
+class Selection(Message):
+    """One server's pick: best first, then alternates in order of preference."""
+
+    candidates: tuple[Candidate, ...]
+
+
+class Selections(Message):
+    """scheduler -> conductor: one Selection per server asked for, and why others were refused.
+
+    `refused` counts hosts by filter name in filter order; `considered` is how many hosts there were.
+    Fewer selections than asked for means that no further host had room.
+    """
+
+    selections: tuple[Selection, ...]
+    considered: int
+    refused: dict[str, int] = Field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """One sentence for the fault: counts by filter, no host names."""
+        if not self.considered:
+            return "There are no compute hosts."
+        said = ", ".join(f"{name}: {n} refused" for name, n in self.refused.items() if n)
+        return f"{self.considered} hosts were considered; {said or 'none had room'}."

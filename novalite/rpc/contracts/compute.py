@@ -1,0 +1,31 @@
+"""What a compute host can be asked. Every method may be asked twice with the same effect."""
+
+from __future__ import annotations
+
+from novalite.context import Context
+from novalite.objects.servers import HostWork
+from novalite.rpc.contracts.base import Contract, call, cast
+
+
+class Guests(Contract, topic="compute", namespace="guests", version="1.0"):
+    """conductor -> one compute host. Answers of casts come back as HostedServers.finished."""
+
+    @cast()
+    def spawn(self, ctx: Context, work: HostWork) -> None:
+        """Build disks and guest, start it. A guest that already runs is success."""
+        raise NotImplementedError
+
+    @cast()
+    def destroy(self, ctx: Context, work: HostWork) -> None:
+        """Make sure that guest and disks are gone. Absence is success."""
+        raise NotImplementedError
+
+    @cast()
+    def power(self, ctx: Context, work: HostWork) -> None:
+        """`work.verb` of states.ACTIONS: start, stop, reboot, reboot_hard, pause, unpause, suspend, resume."""
+        raise NotImplementedError
+
+    @call(timeout=30)
+    def console_output(self, ctx: Context, server_id: str, length: int | None = None) -> str:
+        """The last `length` lines of the serial console; None: all that is kept (bounded)."""
+        raise NotImplementedError

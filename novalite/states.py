@@ -1,0 +1,140 @@
+"""Server states as data: vm, task and power states, what each action needs, status as users see it.
+
+The API, the conductor and the docs page of legal transitions all read these tables.
+Sources: Compute API guide "Server concepts", API reference "Servers - run an action".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+# --- vm_state: what the server is -----------------------------------------------------------
+BUILDING = "building"
+ACTIVE = "active"
+STOPPED = "stopped"
+PAUSED = "paused"
+SUSPENDED = "suspended"
+RESCUED = "rescued"
+RESIZED = "resized"
+SOFT_DELETED = "soft-delete"
+DELETED = "deleted"
+ERROR = "error"
+SHELVED = "shelved"
+SHELVED_OFFLOADED = "shelved_offloaded"
+
+# --- task_state: what is being done to it, None when nothing --------------------------------
+SCHEDULING = "scheduling"
+SPAWNING = "spawning"
+POWERING_ON = "powering-on"
+POWERING_OFF = "powering-off"
+REBOOTING = "rebooting"
+REBOOTING_HARD = "rebooting_hard"
+PAUSING = "pausing"
+UNPAUSING = "unpausing"
+SUSPENDING = "suspending"
+RESUMING = "resuming"
+DELETING = "deleting"
+
+REBOOT_TASKS = ("rebooting", "reboot_pending", "reboot_started")
+HARD_REBOOT_TASKS = ("rebooting_hard", "reboot_pending_hard", "reboot_started_hard")
+REBUILD_TASKS = ("rebuilding", "rebuild_block_device_mapping", "rebuild_spawning")
+RESIZE_TASKS = ("resize_prep", "resize_migrating", "resize_migrated", "resize_finish")
+
+
+class PowerState(IntEnum):
+    """What the hypervisor says (API reference: OS-EXT-STS:power_state)."""
+
+    NOSTATE = 0
+    RUNNING = 1
+    PAUSED = 3
+    SHUTDOWN = 4
+    CRASHED = 6
+    SUSPENDED = 7
+
+
+@dataclass(frozen=True)
+class ActionRule:
+    """One row of ACTIONS.
+
+    `allowed_from`: vm_states that accept the action; `busy`: the task_state while it runs;
+    `lands_in`: the vm_state when it is done (None: unchanged); `during`: task_states that do not
+    stand in its way; `record`: its name in os-instance-actions.
+    """
+
+    allowed_from: tuple[str, ...]
+    busy: str
+    lands_in: str | None = None
+    power: PowerState | None = None
+    during: tuple[str, ...] = ()
+    record: str = ""
+
+
+ACTIONS: dict[str, ActionRule] = {
+    "start": ActionRule((STOPPED,), POWERING_ON, ACTIVE, PowerState.RUNNING, record="start"),
+    "stop": ActionRule((ACTIVE, ERROR), POWERING_OFF, STOPPED, PowerState.SHUTDOWN, record="stop"),
+    "reboot": ActionRule((ACTIVE,), REBOOTING, ACTIVE, PowerState.RUNNING, record="reboot"),
+    "reboot_hard": ActionRule(
+        (ACTIVE, STOPPED, PAUSED, SUSPENDED, ERROR),
+        REBOOTING_HARD,
+        ACTIVE,
+        PowerState.RUNNING,
+        during=REBOOT_TASKS,
+        record="reboot",
+    ),
+    "pause": ActionRule((ACTIVE,), PAUSING, PAUSED, PowerState.PAUSED, record="pause"),
+    "unpause": ActionRule((PAUSED,), UNPAUSING, ACTIVE, PowerState.RUNNING, record="unpause"),
+    "suspend": ActionRule((ACTIVE,), SUSPENDING, SUSPENDED, PowerState.SHUTDOWN, record="suspend"),
+    "resume": ActionRule((SUSPENDED,), RESUMING, ACTIVE, PowerState.RUNNING, record="resume"),
+}
+"""Actions that one host carries out. `create`, `delete`, `lock` and `unlock` are accepted by other rules."""
+
+STATUS_BY_VM_STATE = {
+    BUILDING: "BUILD",
+    ACTIVE: "ACTIVE",
+    STOPPED: "SHUTOFF",
+    PAUSED: "PAUSED",
+    SUSPENDED: "SUSPENDED",
+    RESCUED: "RESCUE",
+    RESIZED: "VERIFY_RESIZE",
+    ERROR: "ERROR",
+    DELETED: "DELETED",
+    SOFT_DELETED: "SOFT_DELETED",
+    SHELVED: "SHELVED",
+    SHELVED_OFFLOADED: "SHELVED_OFFLOADED",
+}
+
+_WHILE_BUSY: dict[str, dict[str, str]] = {
+    ACTIVE: {
+        **dict.fromkeys(REBOOT_TASKS, "REBOOT"),
+        **dict.fromkeys(HARD_REBOOT_TASKS, "HARD_REBOOT"),
+        "updating_password": "PASSWORD",
+        **dict.fromkeys(REBUILD_TASKS, "REBUILD"),
+        "migrating": "MIGRATING",
+        **dict.fromkeys(RESIZE_TASKS, "RESIZE"),
+    },
+    STOPPED: {**dict.fromkeys(RESIZE_TASKS, "RESIZE"), **dict.fromkeys(REBUILD_TASKS, "REBUILD")},
+    RESIZED: {"resize_reverting": "REVERT_RESIZE"},
+    PAUSED: {"migrating": "MIGRATING"},
+    ERROR: dict.fromkeys(REBUILD_TASKS, "REBUILD"),
+}
+
+
+def status(vm_state: str, task_state: str | None = None) -> str:
+    """The status a user sees; `UNKNOWN` for a state this version does not know."""
+    if task_state is not None and (shown := _WHILE_BUSY.get(vm_state, {}).get(task_state)):
+        return shown
+    return STATUS_BY_VM_STATE.get(vm_state, "UNKNOWN")
+
+
+def vm_states_of(shown: str) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """What a `status=` filter means: the vm_states and, for a busy status, the task_states.
+
+    Returns ((), None) for a status that does not exist.
+    """
+    shown = shown.upper()
+    vm_states = tuple(vm for vm, name in STATUS_BY_VM_STATE.items() if name == shown)
+    if vm_states:
+        return vm_states, None
+    pairs = [(vm, task) for vm, tasks in _WHILE_BUSY.items() for task, name in tasks.items() if name == shown]
+    return tuple(dict.fromkeys(vm for vm, _ in pairs)), tuple(dict.fromkeys(t for _, t in pairs)) or None
