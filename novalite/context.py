@@ -28,6 +28,8 @@ class Context(Message):
     domain_id: str | None = None
     system_scope: str | None = None
     roles: tuple[str, ...] = ()
+    only_image: str | None = None
+    """Set by tokens that open the bytes of one image for a compute host and nothing else."""
 
     @property
     def is_admin(self) -> bool:
