@@ -1,0 +1,1 @@
+"""What is needed to try, test and install novalite; nothing here is imported by the daemons."""
