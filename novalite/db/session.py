@@ -1,0 +1,134 @@
+"""Engines and transactions: `begin()` to write, `read()` to read, `run()` to write and survive a deadlock."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from novalite.errors import ConfigError, DatabaseBusy, DatabaseUnreachable
+
+LOG = logging.getLogger(__name__)
+T = TypeVar("T")
+
+RETRY_CODES = {"40001", "40P01", "55P03", "1205", "1213", "1020"}
+"""Serialisation failure, deadlock and lock time-out: SQLSTATE of PostgreSQL, error numbers of MariaDB."""
+
+
+class Database:
+    """One database, by URL. Thread-safe; one per process.
+
+    Raises ConfigError for a URL that names no driver, DatabaseUnreachable when a connection is
+    refused or lost, DatabaseBusy when `run` gave up on deadlocks.
+    """
+
+    def __init__(self, url: str, pool_size: int = 16, pool_timeout: int = 30, max_retries: int = 8) -> None:
+        self.max_retries = max_retries
+        try:
+            self.url = make_url(url)
+            self.dialect = self.url.get_backend_name()
+            self.engine = self._engine(pool_size, pool_timeout)
+        except (DBAPIError, ConfigError):
+            raise
+        except Exception as error:
+            raise ConfigError(reason=f"[database] connection: {error}") from error
+        # SQLite lets one writer in and backs off unfairly (1.5 s tails); waiting here is fair and quick.
+        self._writer: Any = threading.Lock() if self.dialect == "sqlite" else nullcontext()
+        self.statements = 0
+
+    def _engine(self, pool_size: int, pool_timeout: int) -> Engine:
+        options: dict[str, Any] = {"pool_timeout": pool_timeout}
+        if self.dialect == "sqlite":
+            options |= {"connect_args": {"check_same_thread": False, "timeout": 5.0}}
+            if self.url.database not in (None, "", ":memory:"):
+                options |= {"pool_size": pool_size, "max_overflow": pool_size}
+        else:
+            options |= {"pool_size": pool_size, "max_overflow": 4, "pool_pre_ping": True, "pool_recycle": 1800}
+            options |= {"isolation_level": "READ COMMITTED"}
+            timeout = {"connect_timeout": 5}
+            options |= {"connect_args": timeout if self.dialect in ("postgresql", "mysql", "mariadb") else {}}
+        engine = create_engine(self.url, **options)
+        if self.dialect == "sqlite":
+            event.listen(engine, "connect", _sqlite_connect)
+            event.listen(engine, "begin", _sqlite_begin)
+        event.listen(engine, "before_cursor_execute", self._count)
+        return engine
+
+    def _count(self, *_: Any) -> None:
+        self.statements += 1
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """A write transaction: committed at the end of the block, rolled back by an error."""
+        with self._writer, _translated():
+            connection = self.engine.connect().execution_options(write=True)
+            try:
+                with Session(connection, expire_on_commit=False) as session, session.begin():
+                    yield session
+            finally:
+                connection.close()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that writes nothing; always rolled back."""
+        with _translated(), Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    def run(self, work: Callable[[Session], T]) -> T:
+        """`work(session)` in a write transaction, again after a deadlock; it must have no other effect."""
+        for attempt in range(self.max_retries + 1):
+            try:
+                with self.begin() as session:
+                    return work(session)
+            except DatabaseBusy:
+                if attempt == self.max_retries:
+                    raise
+                time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))
+        raise DatabaseBusy()
+
+    def ping(self) -> None:
+        """Raise DatabaseUnreachable unless the database answers."""
+        with self.read() as session:
+            session.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def _sqlite_connect(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # A deferred BEGIN that reads and then writes fails at once when another process wrote in between.
+    write = connection.get_execution_options().get("write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Tell deadlocks (worth another try) and lost connections from programming errors."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise DatabaseBusy() from error
+    except (OperationalError, InterfaceError, DBAPIError) as error:
+        code = str(getattr(error.orig, "sqlstate", None) or (error.orig.args[:1] or [""])[0]) if error.orig else ""
+        if code in RETRY_CODES or "database is locked" in str(error.orig):
+            raise DatabaseBusy() from error
+        if error.connection_invalidated or isinstance(error, InterfaceError | OperationalError):
+            raise DatabaseUnreachable(reason=str(error.orig).strip().splitlines()[0]) from error
+        raise
