@@ -160,12 +160,13 @@ class Task(Base):
     """One flow on one server: intent, journal and lease. Users see it as an instance action.
 
     `journal` holds what `conductor/task.py` needs to go on; `events` what users see of the steps.
-    `lease_until`, `ask_after` and `deadline` are seconds since the epoch. A task is either leased by
-    `owner`, or waiting for `wait_host`, or free for any conductor.
+    An open task is run by `owner`, or waits for the report of `wait_host`, or is free for any conductor;
+    in each case the sweep of any conductor looks at it again when `look_at` has passed. `look_at` and
+    `deadline` (of the wait) are seconds since the epoch.
     """
 
     __tablename__ = "tasks"
-    __table_args__ = (Index(None, "server_id", "created_at"), Index(None, "state", "ask_after"), TABLE)
+    __table_args__ = (Index(None, "server_id", "created_at"), Index(None, "state", "look_at"), TABLE)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     kind: Mapped[str] = mapped_column(String(32))
@@ -183,9 +184,8 @@ class Task(Base):
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     asks: Mapped[int] = mapped_column(Integer, default=0)
     owner: Mapped[str | None] = mapped_column(String(36))
-    lease_until: Mapped[float] = mapped_column(Double, default=0.0)
     wait_host: Mapped[str | None] = mapped_column(String(255), index=True)
-    ask_after: Mapped[float] = mapped_column(Double, default=0.0)
+    look_at: Mapped[float] = mapped_column(Double, default=0.0)
     deadline: Mapped[float] = mapped_column(Double, default=0.0)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,0 +1,105 @@
+"""Claims: the one place where capacity changes hands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from novalite.db.models.compute import Allocation, Host
+from novalite.errors import ClaimLost
+
+
+@dataclass(frozen=True)
+class Amount:
+    """What one server takes: vCPUs, MB of RAM, GB of disk."""
+
+    vcpus: int
+    ram_mb: int
+    disk_gb: int
+
+
+def claim(
+    session: Session, server_id: str, host: str, seen: int, amount: Amount, force: bool = False
+) -> None:
+    """Take capacity, provided the host is as the scheduler saw it (`seen`) and still has room.
+
+    `generation` tells every change but use; use is compared by the arithmetic of this very statement,
+    so racing claims need no retry as long as there is room for all. A server that already holds a
+    claim on the host keeps it. `force` (a host named by an administrator) skips the generation only.
+    Raises ClaimLost.
+    """
+    held = session.execute(
+        select(Allocation.server_id).where(Allocation.server_id == server_id, Allocation.host == host)
+    ).first()
+    if held:
+        return
+    room = [
+        Host.used_vcpus + amount.vcpus <= Host.cap_vcpus,
+        Host.used_ram_mb + amount.ram_mb <= Host.cap_ram_mb,
+        # No disk wanted (boot from volume, flavor 0) fits even where images have overfilled the disk.
+        or_(Host.used_disk_gb + amount.disk_gb <= Host.cap_disk_gb, amount.disk_gb == 0),  # type: ignore[arg-type]
+    ]
+    same = [] if force else [Host.generation == seen]
+    taken = session.execute(
+        update(Host)
+        .where(Host.host == host, *same, *room)
+        .values(
+            used_vcpus=Host.used_vcpus + amount.vcpus,
+            used_ram_mb=Host.used_ram_mb + amount.ram_mb,
+            used_disk_gb=Host.used_disk_gb + amount.disk_gb,
+            servers=Host.servers + 1,
+            version=Host.version + 1,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    if taken.rowcount == 0:  # type: ignore[attr-defined]
+        raise ClaimLost(host=host)
+    session.execute(
+        insert(Allocation).values(
+            server_id=server_id, host=host, vcpus=amount.vcpus, ram_mb=amount.ram_mb, disk_gb=amount.disk_gb
+        )
+    )
+
+
+def release(session: Session, server_id: str, host: str | None = None) -> list[str]:
+    """Give back what a server holds, on one host or on all; answers the hosts that changed. Repeatable."""
+    mine = [Allocation.server_id == server_id] + ([Allocation.host == host] if host else [])
+    held = session.execute(
+        select(Allocation.host, Allocation.vcpus, Allocation.ram_mb, Allocation.disk_gb).where(*mine)
+    ).all()
+    freed = []
+    for name, vcpus, ram_mb, disk_gb in held:
+        gone = session.execute(
+            delete(Allocation).where(Allocation.server_id == server_id, Allocation.host == name)
+        )
+        if gone.rowcount == 0:  # type: ignore[attr-defined]
+            continue  # another release was first
+        session.execute(
+            update(Host)
+            .where(Host.host == name)
+            .values(
+                used_vcpus=Host.used_vcpus - vcpus,
+                used_ram_mb=Host.used_ram_mb - ram_mb,
+                used_disk_gb=Host.used_disk_gb - disk_gb,
+                servers=Host.servers - 1,
+                version=Host.version + 1,
+            )
+            .execution_options(synchronize_session=False)
+        )
+        freed.append(name)
+    return freed
+
+
+def totals(session: Session) -> dict[str, Amount]:
+    """What the allocations of each host add up to; equals its `used_*` (checked by `db check`)."""
+    rows = session.execute(
+        select(
+            Allocation.host,
+            func.sum(Allocation.vcpus),
+            func.sum(Allocation.ram_mb),
+            func.sum(Allocation.disk_gb),
+        ).group_by(Allocation.host)
+    )
+    return {host: Amount(int(v), int(r), int(d)) for host, v, r, d in rows}

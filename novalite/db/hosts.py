@@ -1,0 +1,146 @@
+"""Hypervisor hosts: what they report, and the rows the scheduler reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from novalite.db.models.base import now
+from novalite.db.models.compute import Allocation, Host, Server, Service, new_id
+from novalite.objects.hosts import HostInventory, HostRow
+
+_REPORTED = (
+    "node", "hypervisor_type", "hypervisor_version", "host_ip", "vcpus", "ram_mb", "disk_gb",
+    "reserved_vcpus", "reserved_ram_mb", "reserved_disk_gb", "cpu_ratio", "ram_ratio", "disk_ratio",
+    "cpu_info", "traits",
+)  # fmt: skip
+_UNIMPORTANT = ("disk_available_least_gb", "uptime")
+"""Reported too, but of no interest to a claim: they do not move the generation."""
+
+
+def capacity(inventory: HostInventory) -> dict[str, int]:
+    """What may be given to servers: (total - reserved) x ratio, rounded down (Placement: inventories)."""
+    return {
+        "cap_vcpus": max(0, int((inventory.vcpus - inventory.reserved_vcpus) * inventory.cpu_ratio)),
+        "cap_ram_mb": max(0, int((inventory.ram_mb - inventory.reserved_ram_mb) * inventory.ram_ratio)),
+        "cap_disk_gb": max(0, int((inventory.disk_gb - inventory.reserved_disk_gb) * inventory.disk_ratio)),
+    }
+
+
+def record(session: Session, inventory: HostInventory) -> bool:
+    """Store what a host reports; True when something that matters to placement changed."""
+    values: dict[str, Any] = {k: getattr(inventory, k) for k in _REPORTED} | capacity(inventory)
+    values["traits"] = list(inventory.traits)
+    lesser = {k: getattr(inventory, k) for k in _UNIMPORTANT}
+    row = session.execute(select(Host).where(Host.host == inventory.host)).scalar_one_or_none()
+    if row is None:
+        try:
+            with session.begin_nested():
+                session.execute(
+                    insert(Host).values(
+                        uuid=new_id(), host=inventory.host, updated_at=now(), **values, **lesser,
+                        **_used(session, inventory.host),
+                    )
+                )  # fmt: skip
+        except IntegrityError:  # two first reports raced
+            return record(session, inventory)
+        return True
+    if all(getattr(row, k) == v for k, v in values.items()):
+        changed = {k: v for k, v in lesser.items() if getattr(row, k) != v}
+        if changed:
+            session.execute(update(Host).where(Host.host == inventory.host).values(**changed))
+        return False
+    session.execute(
+        update(Host)
+        .where(Host.host == inventory.host)
+        .values(
+            version=Host.version + 1, generation=Host.generation + 1, updated_at=now(), **values, **lesser
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return True
+
+
+def _used(session: Session, host: str) -> dict[str, int]:
+    """What allocations already say of a host whose row was removed and comes back."""
+    total = session.execute(
+        select(
+            func.coalesce(func.sum(Allocation.vcpus), 0),
+            func.coalesce(func.sum(Allocation.ram_mb), 0),
+            func.coalesce(func.sum(Allocation.disk_gb), 0),
+            func.count(),
+        ).where(Allocation.host == host)
+    ).one()
+    return dict(zip(("used_vcpus", "used_ram_mb", "used_disk_gb", "servers"), map(int, total), strict=True))
+
+
+def touch(session: Session, hosts: Iterable[str]) -> None:
+    """Something other than use changed (enabled, forced down, zone): claims seen before are void."""
+    session.execute(
+        update(Host)
+        .where(Host.host.in_(list(hosts)))
+        .values(version=Host.version + 1, generation=Host.generation + 1, updated_at=now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+_ROW = {
+    "host": Host.host,
+    "node": Host.node,
+    "version": Host.version,
+    "generation": Host.generation,
+    "disabled": Service.disabled,
+    "forced_down": Service.forced_down,
+    "last_seen": Service.last_seen,
+    "zone": Host.zone,
+    "cap_vcpus": Host.cap_vcpus,
+    "cap_ram_mb": Host.cap_ram_mb,
+    "cap_disk_gb": Host.cap_disk_gb,
+    "used_vcpus": Host.used_vcpus,
+    "used_ram_mb": Host.used_ram_mb,
+    "used_disk_gb": Host.used_disk_gb,
+    "servers": Host.servers,
+    "total_vcpus": Host.vcpus,
+    "total_ram_mb": Host.ram_mb,
+    "total_disk_gb": Host.disk_gb,
+    "hypervisor_type": Host.hypervisor_type,
+    "hypervisor_version": Host.hypervisor_version,
+    "traits": Host.traits,
+}
+
+
+def rows(session: Session, hosts: Iterable[str] | None = None) -> list[HostRow]:
+    """Hosts as the scheduler sees them; all of them, or those named."""
+    service = and_(Service.host == Host.host, Service.binary == "nova-compute")
+    query = select(*_ROW.values()).outerjoin(Service, service)
+    if hosts is not None:
+        query = query.where(Host.host.in_(list(hosts)))
+    return [_host_row(dict(zip(_ROW, row, strict=True))) for row in session.execute(query)]
+
+
+def _host_row(record: dict[str, Any]) -> HostRow:
+    disabled = record.pop("disabled")
+    record["enabled"] = disabled is False or disabled == 0
+    record["forced_down"] = bool(record["forced_down"])
+    record["last_seen"] = record["last_seen"] or 0.0
+    record["traits"] = tuple(record["traits"] or ())
+    return HostRow(**record)
+
+
+def hosted(session: Session, host: str, deleted_after: Any) -> list[Any]:
+    """Servers on a host, and those deleted there after a moment: rows for HostedServer."""
+    return list(
+        session.execute(
+            select(
+                Server.id, Server.number, Server.vm_state, Server.task_state, Server.power_state,
+                Server.deleted, Server.task_id,
+            ).where(
+                Server.host == host,
+                or_(Server.deleted.is_(False), Server.terminated_at > deleted_after),
+            )
+        )
+    )  # fmt: skip

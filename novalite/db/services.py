@@ -1,0 +1,94 @@
+"""Service records: who runs, since when we last heard of it, whether it may be used."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from novalite.db.models.base import iso, now
+from novalite.db.models.compute import Service, new_id
+from novalite.errors import ServiceNotFound
+from novalite.objects.base import Record
+
+_COLUMNS = [
+    Service.id, Service.uuid, Service.host, Service.binary, Service.disabled, Service.disabled_reason,
+    Service.forced_down, Service.last_seen, Service.created_at, Service.updated_at,
+]  # fmt: skip
+_KEYS = [c.key for c in _COLUMNS]
+
+
+def beat(session: Session, host: str, binary: str, at: float | None = None) -> tuple[str, bool]:
+    """Note that a daemon is alive, creating its record; answers (uuid, was it created).
+
+    A forced-down service stays down until an operator says otherwise.
+    """
+    at = time.time() if at is None else at
+    seen = session.execute(
+        update(Service)
+        .where(Service.host == host, Service.binary == binary)
+        .values(last_seen=at, updated_at=now(), report_count=Service.report_count + 1)
+        .execution_options(synchronize_session=False)
+    )
+    if seen.rowcount:  # type: ignore[attr-defined]
+        found = session.execute(select(Service.uuid).where(Service.host == host, Service.binary == binary))
+        return found.scalar_one(), False
+    uuid = new_id()
+    try:
+        with session.begin_nested():
+            session.execute(
+                insert(Service).values(
+                    uuid=uuid, host=host, binary=binary, last_seen=at, report_count=1, updated_at=now()
+                )
+            )
+    except IntegrityError:  # two first beats raced; the other one made the record
+        return beat(session, host, binary, at)
+    return uuid, True
+
+
+def page(session: Session, *where: ColumnElement[bool]) -> list[Record]:
+    """Service rows by id."""
+    rows = session.execute(select(*_COLUMNS).where(*where).order_by(Service.id))
+    return [_record(row) for row in rows]
+
+
+def _record(row: Any) -> Record:
+    record = dict(zip(_KEYS, row, strict=True))
+    record["created_at"], record["updated_at"] = iso(record["created_at"]), iso(record["updated_at"])
+    return record
+
+
+def get(session: Session, uuid: str) -> Record:
+    """One service by uuid; raises ServiceNotFound."""
+    found = page(session, Service.uuid == uuid)
+    if not found:
+        raise ServiceNotFound(service_id=uuid)
+    return found[0]
+
+
+def change(session: Session, uuid: str, **values: Any) -> Record:
+    """Set columns of one service; raises ServiceNotFound."""
+    get(session, uuid)
+    session.execute(update(Service).where(Service.uuid == uuid).values(**values))
+    return get(session, uuid)
+
+
+def remove(session: Session, uuid: str) -> None:
+    """Forget a service; raises ServiceNotFound."""
+    get(session, uuid)
+    session.execute(delete(Service).where(Service.uuid == uuid))
+
+
+def is_up(record: Record, down_after: float, at: float | None = None) -> bool:
+    """Heard of within `down_after` seconds and not forced down."""
+    at = time.time() if at is None else at
+    return not record["forced_down"] and at - record["last_seen"] <= down_after
+
+
+def compute_is_up(session: Session, host: str, down_after: float) -> bool:
+    """Whether the compute daemon of a host is alive."""
+    found = page(session, Service.host == host, Service.binary == "nova-compute")
+    return bool(found) and is_up(found[0], down_after)

@@ -1,0 +1,200 @@
+"""Tasks: leases, waits and journals. Each change names what it expects and loses a race honestly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from novalite.context import Context
+from novalite.db.models.base import iso, now
+from novalite.db.models.compute import Task, new_id
+from novalite.errors import TaskLost
+from novalite.objects.base import Record
+
+_COLUMNS = [c for c in Task.__table__.columns if c.key not in ("created_at", "updated_at", "finished_at")]
+_KEYS = [c.key for c in _COLUMNS]
+
+
+def open_task(
+    session: Session,
+    ctx: Context,
+    kind: str,
+    action: str,
+    server_id: str,
+    project_id: str | None,
+    look_at: float,
+    args: dict[str, Any] | None = None,
+) -> str:
+    """Write the intent; answers the task's id. Nobody runs it before it is poked or `look_at` passes."""
+    task_id = new_id()
+    session.execute(
+        insert(Task).values(
+            id=task_id,
+            kind=kind,
+            action=action,
+            server_id=server_id,
+            project_id=project_id,
+            user_id=ctx.user_id,
+            request_id=ctx.request_id,
+            ctx=ctx.model_dump(mode="json"),
+            args=args or {},
+            journal={},
+            events=[],
+            look_at=look_at,
+        )
+    )
+    return task_id
+
+
+def record_done(session: Session, ctx: Context, action: str, server_id: str, project_id: str | None) -> None:
+    """An action that needed no steps (lock, unlock), for os-instance-actions."""
+    moment = now()
+    session.execute(
+        insert(Task).values(
+            id=new_id(), kind=action, action=action, server_id=server_id, project_id=project_id,
+            user_id=ctx.user_id, request_id=ctx.request_id, ctx={}, args={}, journal={}, events=[],
+            state="done", created_at=moment, updated_at=moment, finished_at=moment,
+        )
+    )  # fmt: skip
+
+
+def get(session: Session, task_id: str) -> Record | None:
+    """The whole row as a record, or None."""
+    row = session.execute(select(*_COLUMNS).where(Task.id == task_id)).first()
+    return dict(zip(_KEYS, row, strict=True)) if row else None
+
+
+def lease_free(session: Session, task_id: str, owner: str, until: float) -> Record | None:
+    """Take a task that nobody runs and that waits for nobody; None when there is nothing to take."""
+    free = (Task.id == task_id) & (Task.state == "open") & Task.owner.is_(None) & Task.wait_host.is_(None)
+    return _take(session, task_id, free, owner, until)
+
+
+def lease_overdue(session: Session, task_id: str, seen: float, owner: str, until: float) -> Record | None:
+    """Take a task whose `look_at` passed, whoever had it; None when another sweep was first."""
+    overdue = (Task.id == task_id) & (Task.state == "open") & (Task.look_at == seen)
+    return _take(session, task_id, overdue, owner, until)
+
+
+def lease_reported(
+    session: Session, task_id: str, host: str, attempt: int, owner: str, until: float
+) -> Record | None:
+    """Take a task that waits for exactly this report; None when it does not (stale or repeated)."""
+    waits = (
+        (Task.id == task_id) & (Task.state == "open") & (Task.wait_host == host) & (Task.attempt == attempt)
+    )
+    return _take(session, task_id, waits, owner, until)
+
+
+def _take(session: Session, task_id: str, condition: Any, owner: str, until: float) -> Record | None:
+    taken = session.execute(update(Task).where(condition).values(owner=owner, look_at=until))
+    return get(session, task_id) if taken.rowcount else None  # type: ignore[attr-defined]
+
+
+def save(session: Session, task_id: str, owner: str, **values: Any) -> None:
+    """Change a task that `owner` runs. Raises TaskLost when it is no longer the owner or the task is over."""
+    moved = session.execute(
+        update(Task)
+        .where(Task.id == task_id, Task.owner == owner, Task.state == "open")
+        .values(updated_at=now(), **values)
+    )
+    if moved.rowcount == 0:  # type: ignore[attr-defined]
+        raise TaskLost(task_id=task_id)
+
+
+def renew(session: Session, task_ids: Sequence[str], owner: str, until: float) -> None:
+    """Go on owning tasks that are being run."""
+    session.execute(
+        update(Task)
+        .where(Task.id.in_(task_ids), Task.owner == owner, Task.state == "open", Task.wait_host.is_(None))
+        .values(look_at=until)
+    )
+
+
+def still_busy(session: Session, host: str, task_ids: Sequence[str], until: float) -> None:
+    """A host said that it is at work on these tasks: look again later."""
+    session.execute(
+        update(Task)
+        .where(Task.id.in_(task_ids), Task.wait_host == host, Task.state == "open", Task.owner.is_(None))
+        .values(look_at=until)
+    )
+
+
+def overdue(session: Session, at: float, limit: int = 200) -> list[tuple[str, float]]:
+    """(id, look_at) of open tasks that want a look, longest overdue first."""
+    rows = session.execute(
+        select(Task.id, Task.look_at)
+        .where(Task.state == "open", Task.look_at < at)
+        .order_by(Task.look_at)
+        .limit(limit)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def waiting_for(session: Session, host: str) -> list[tuple[str, float]]:
+    """(id, look_at) of open tasks that wait for a report of this host."""
+    rows = session.execute(
+        select(Task.id, Task.look_at).where(Task.wait_host == host, Task.state == "open", Task.owner.is_(None))
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def open_of_server(session: Session, server_id: str, kind: str) -> str | None:
+    """The open task of that kind on a server, if any."""
+    return session.execute(
+        select(Task.id).where(Task.server_id == server_id, Task.state == "open", Task.kind == kind)
+    ).scalar()
+
+
+def cancel_others(session: Session, server_id: str) -> int:
+    """End every open task of a server without undoing it: its deletion makes all of it gone."""
+    ended = session.execute(
+        update(Task)
+        .where(Task.server_id == server_id, Task.state == "open", Task.kind != "delete")
+        .values(state="cancelled", owner=None, wait_host=None, finished_at=now(), updated_at=now())
+    )
+    return int(ended.rowcount)  # type: ignore[attr-defined]
+
+
+_ACTION = {
+    "action": Task.action,
+    "instance_uuid": Task.server_id,
+    "request_id": Task.request_id,
+    "project_id": Task.project_id,
+    "user_id": Task.user_id,
+    "start_time": Task.created_at,
+    "updated_at": Task.updated_at,
+    "error": Task.error,
+    "events": Task.events,
+    "state": Task.state,
+}
+
+
+def actions(
+    session: Session,
+    server_id: str,
+    conditions: Iterable[Any] = (),
+    limit: int | None = None,
+) -> list[Record]:
+    """Instance actions of a server, newest first."""
+    query = select(*_ACTION.values()).where(Task.server_id == server_id, *conditions)
+    rows = session.execute(query.order_by(Task.created_at.desc(), Task.id.desc()).limit(limit))
+    return [_action(dict(zip(_ACTION, row, strict=True))) for row in rows]
+
+
+def _action(row: Record) -> Record:
+    row["updated_at"] = iso(row["updated_at"] or row["start_time"])
+    row["start_time"] = iso(row["start_time"])
+    row["message"] = "Error" if row.pop("error") else None
+    return row
+
+
+def action_position(session: Session, server_id: str, request_id: str) -> tuple[Any, str] | None:
+    """(created_at, id) of an action, for keyset paging; None when the marker does not exist."""
+    row = session.execute(
+        select(Task.created_at, Task.id).where(Task.server_id == server_id, Task.request_id == request_id)
+    ).first()
+    return (row[0], row[1]) if row else None
