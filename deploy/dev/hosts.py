@@ -12,7 +12,6 @@ import zlib
 from pathlib import Path
 from typing import Self
 
-from deploy.dev import guard
 from deploy.dev.libvirtd import Libvirtd
 from deploy.dev.processes import NotInstalled, need
 from deploy.dev.service import Service
@@ -89,8 +88,6 @@ class Hypervisors(Service):
         for program, package in (("ip", "iproute2"), ("unshare", "util-linux")):
             need(program, package)
         self.prepare()
-        if not self.keep:
-            guard.watch(self.state, *self._remove())
         self.shared.mkdir(exist_ok=True)
         names = [f"{self.net}.{i} {self.prefix}h{i}" for i in range(1, AT_MOST + 1)]
         (self.state / "etc-hosts").write_text("\n".join(["127.0.0.1 localhost", *names, ""]))
@@ -104,7 +101,7 @@ class Hypervisors(Service):
         """End guests, daemons, namespaces and the fabric."""
         for host in self.hosts:
             host.end()
-        for command in self._remove():
+        for command in self.cleanup():
             subprocess.run(command, capture_output=True)
 
     def _host(self, i: int) -> Libvirtd:
@@ -143,7 +140,8 @@ class Hypervisors(Service):
         _ip("-n", host, "addr", "add", f"{self.net}.{i}/24", "dev", "fab0")
         _ip("-n", host, "link", "set", "fab0", "up")
 
-    def _remove(self) -> list[list[str]]:
+    def cleanup(self) -> list[list[str]]:
+        """Commands that remove the interfaces and network namespaces."""
         names = [f"{self.prefix}h{i}" for i in range(1, self.count + 1)] + [f"{self.prefix}f"]
         return [["ip", "link", "del", f"{self.prefix}r"], *(["ip", "netns", "del", name] for name in names)]
 

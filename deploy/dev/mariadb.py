@@ -124,14 +124,13 @@ class MariaDB(Service):
         (self.data / "installed").touch()
 
     def _server(self) -> Daemon:
-        port = self.port("sql") if self.data.exists() else 0
         argv = [
             need("mariadbd", "mariadb-server"),
             "--no-defaults",
             f"--datadir={self.data / 'db'}",
             f"--user={getpass.getuser()}",
             f"--socket={self.data / 'socket'}",
-            f"--port={port}",
+            f"--port={self.port('sql')}",
             "--bind-address=127.0.0.1",
             f"--init-file={self.data / 'init.sql'}",
             *FAST,

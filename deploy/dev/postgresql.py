@@ -103,10 +103,9 @@ class PostgreSQL(Service):
             raise RuntimeError(f"initdb: {done.stderr.strip()}")
 
     def _server(self) -> Daemon:
-        port = self.port("sql") if self.data.exists() else 0
         # Named sockets need short paths, and clients are given the TCP port anyway.
-        options = [*FAST, "listen_addresses=127.0.0.1", f"port={port}", "unix_socket_directories="]
-        words = [word for option in options for word in ("-c", option)]
+        where = ("listen_addresses=127.0.0.1", f"port={self.port('sql')}", "unix_socket_directories=")
+        words = [word for option in (*FAST, *where) for word in ("-c", option)]
         argv = [*self._as_owner(), _program("postgres"), "-D", str(self.data / "db"), *words]
         return Daemon("postgresql", self.state, argv, stop_signal=signal.SIGINT)
 

@@ -109,23 +109,20 @@ class RabbitMQ(Service):
         cookie.chmod(0o400)
 
     def _epmd(self) -> Daemon:
-        port = self.port("epmd") if self.data.exists() else 0
-        return Daemon(
-            "epmd",
-            self.state,
-            [need("epmd", "erlang-base"), "-address", "127.0.0.1", "-port", str(port)],
-        )
+        port = str(self.port("epmd"))
+        argv = [need("epmd", "erlang-base"), "-address", "127.0.0.1", "-port", port]
+        return Daemon("epmd", self.state, argv)
 
     def _server(self) -> Daemon:
-        data, known = self.data, self.data.exists()
+        data = self.data
         env = {
             "HOME": str(data / "home"),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_EPMD_PORT": str(self.port("epmd") if known else 0),
+            "ERL_EPMD_PORT": str(self.port("epmd")),
             "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODE_PORT": str(self.port("amqp") if known else 0),
-            "RABBITMQ_DIST_PORT": str(self.port("dist") if known else 0),
+            "RABBITMQ_NODE_PORT": str(self.port("amqp")),
+            "RABBITMQ_DIST_PORT": str(self.port("dist")),
             "RABBITMQ_MNESIA_BASE": str(data / "mnesia"),
             "RABBITMQ_LOG_BASE": str(data / "log"),
             "RABBITMQ_LOGS": "-",

@@ -50,10 +50,17 @@ class Service(ABC):
         if self._own:
             self.state.chmod(0o711)
         if not self.keep:
-            guard.watch(self.state, *([["rm", "-rf", str(self.state)]] if self._own else []))
+            remove = [["rm", "-rf", str(self.state)]] if self._own else []
+            guard.watch(self.state, *self.cleanup(), *remove)
+
+    def cleanup(self) -> list[list[str]]:
+        """Commands that remove what is more than processes and files."""
+        return []
 
     def port(self, purpose: str) -> int:
-        """The port for `purpose`: chosen once, the same after a restart."""
+        """The port for `purpose`: chosen once, the same after a restart; 0 before the first start."""
+        if not self.data.exists():
+            return 0
         path = self.data / "ports.json"
         chosen: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
         if purpose not in chosen:

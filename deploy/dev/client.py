@@ -1,0 +1,95 @@
+"""The few API calls that trying and testing need, without waiting for a client library to load."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+class Refused(RuntimeError):
+    """The API answered with an error."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"{status}: {text}")
+        self.status = status
+
+
+class Api:
+    """One user of one cloud; takes a token on first use and again when it has expired."""
+
+    def __init__(self, auth: Mapping[str, str], seconds: float = 10) -> None:
+        self.auth = dict(auth)
+        self.seconds = seconds
+        self._token: str | None = None
+        self._catalog: dict[str, str] = {}
+
+    @classmethod
+    def of(cls, clouds_yaml: Path, cloud: str = "novalite") -> Api:
+        """The user described in a clouds.yaml."""
+        entry = yaml.safe_load(clouds_yaml.read_text())["clouds"][cloud]
+        return cls(entry["auth"])
+
+    def compute(self, method: str, path: str, body: object = None, version: str = "2.1") -> Any:
+        """A compute request; `path` follows the catalog's endpoint."""
+        return self._ask("compute", method, path, body, {"OpenStack-API-Version": f"compute {version}"})
+
+    def image(self, method: str, path: str, body: object = None) -> Any:
+        """An image request; `path` follows /v2."""
+        return self._ask("image", method, f"/v2{path}", body, {})
+
+    def _ask(self, service: str, method: str, path: str, body: object, headers: dict[str, str]) -> Any:
+        for attempt in (1, 2):
+            if self._token is None:
+                self._authenticate()
+            url = self._catalog[service].rstrip("/") + path
+            try:
+                return self._send(method, url, body, {**headers, "X-Auth-Token": self._token or ""})[1]
+            except Refused as refused:
+                if refused.status != 401 or attempt == 2:
+                    raise
+                self._token = None
+        raise AssertionError("unreachable")
+
+    def _authenticate(self) -> None:
+        domain = {"name": self.auth.get("user_domain_name", "Default")}
+        password = {"name": self.auth["username"], "password": self.auth["password"], "domain": domain}
+        project = {"name": self.auth["project_name"], "domain": domain}
+        identity = {"methods": ["password"], "password": {"user": password}}
+        request = {"auth": {"identity": identity, "scope": {"project": project}}}
+        url = self.auth["auth_url"].rstrip("/") + "/auth/tokens"
+        headers, body = self._send("POST", url, request, {})
+        self._token = headers["x-subject-token"]
+        self._catalog = {
+            entry["type"]: end["url"]
+            for entry in body["token"]["catalog"]
+            for end in entry["endpoints"]
+            if end["interface"] == "public"
+        }
+
+    def _send(
+        self, method: str, url: str, body: object, headers: dict[str, str]
+    ) -> tuple[dict[str, str], Any]:
+        data = None if body is None else json.dumps(body).encode()
+        plain = {"Accept": "application/json", "Content-Type": "application/json", **headers}
+        request = urllib.request.Request(url, data=data, method=method, headers=plain)
+        try:
+            with urllib.request.urlopen(request, timeout=self.seconds) as reply:
+                text = reply.read()
+                return {k.lower(): v for k, v in reply.headers.items()}, json.loads(text) if text else None
+        except urllib.error.HTTPError as error:
+            raise Refused(error.code, error.read().decode(errors="replace")[:500]) from None
+
+
+def healthy(url: str) -> bool:
+    """Whether `URL/health` answers 200."""
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=2) as reply:
+            return bool(reply.status == 200)
+    except OSError:
+        return False
