@@ -17,7 +17,7 @@ async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
             sink.write(data)
             await sink.drain()
     with contextlib.suppress(OSError):
-        sink.close()
+        sink.write_eof()  # the other direction may still have something to say
 
 
 async def serve(port: int, backends: list[int]) -> None:
@@ -31,7 +31,8 @@ async def serve(port: int, backends: list[int]) -> None:
             with contextlib.suppress(OSError):
                 there, back = await asyncio.open_connection("127.0.0.1", backend)
                 await asyncio.gather(_copy(reader, back), _copy(there, writer))
-                return
+                back.close()
+                break
         writer.close()
 
     server = await asyncio.start_server(meet, "127.0.0.1", port)
