@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from inspect import signature
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from types import UnionType
+from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter
 
@@ -44,10 +45,14 @@ class Method:
         return get_type_hints(self.stub)
 
     @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Argument names in order, without `self` and `ctx`."""
+        return tuple(signature(self.stub).parameters)[2:]
+
+    @cached_property
     def args(self) -> dict[str, TypeAdapter[Any]]:
-        """Adapter by argument name, without `self`, in order."""
-        names = list(signature(self.stub).parameters)[1:]
-        return {name: TypeAdapter(self._hints[name]) for name in names}
+        """Adapter by argument name, without `self` and `ctx`, in order."""
+        return {name: TypeAdapter(self._hints[name]) for name in self.names}
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
@@ -59,6 +64,21 @@ class Method:
     def returns(self) -> TypeAdapter[Any]:
         """Adapter of the answer."""
         return TypeAdapter(self._hints.get("return", type(None)))
+
+    @cached_property
+    def answers_plainly(self) -> bool:
+        """True when the answer is the same in JSON and in Python, so the caller need not validate it."""
+        return _is_plain(self._hints.get("return", type(None)))
+
+
+def _is_plain(hint: Any) -> bool:
+    hint = getattr(hint, "__supertype__", hint)  # NewType
+    if hint in (Any, str, int, float, bool, type(None)):
+        return True
+    container, parts = get_origin(hint) or hint, get_args(hint)
+    if container is dict and parts and parts[0] is not str:
+        return False  # JSON knows no other keys
+    return container in (list, dict, Union, UnionType) and all(_is_plain(part) for part in parts)
 
 
 def _mark(kind: Kind, timeout: float) -> Callable[[F], F]:
