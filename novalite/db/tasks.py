@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from novalite.context import Context
 from novalite.db.models.base import iso, now
-from novalite.db.models.compute import Task, new_id
+from novalite.db.models.compute import Server, Task, new_id
 from novalite.errors import TaskLost
 from novalite.objects.base import Record
 
@@ -198,3 +198,15 @@ def action_position(session: Session, server_id: str, request_id: str) -> tuple[
         select(Task.created_at, Task.id).where(Task.server_id == server_id, Task.request_id == request_id)
     ).first()
     return (row[0], row[1]) if row else None
+
+
+def supersede(session: Session, server_id: str, task_states: Sequence[str]) -> None:
+    """A stronger action (hard reboot) takes over from the one in progress, whose task ends undone."""
+    busy = select(Server.task_id).where(Server.id == server_id, Server.task_state.in_(task_states))
+    task_id = session.execute(busy).scalar()
+    if task_id:
+        session.execute(
+            update(Task)
+            .where(Task.id == task_id, Task.state == "open")
+            .values(state="cancelled", owner=None, wait_host=None, finished_at=now(), updated_at=now())
+        )

@@ -1,0 +1,34 @@
+"""What every endpoint and task of a conductor works with."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from oslo_config.cfg import ConfigOpts
+
+    from novalite.conductor.feed import Feed
+    from novalite.conductor.runner import TaskRunner
+    from novalite.db.session import Database
+    from novalite.rpc.client import Client
+
+
+@dataclass
+class Env:
+    """One per conductor process; handed to constructors, never global.
+
+    `owner` names this very process in task leases, so that a restarted one does not take its
+    predecessor's tasks for its own.
+    """
+
+    conf: ConfigOpts
+    db: Database
+    client: Client
+    host: str
+    owner: str = field(default_factory=lambda: str(uuid.uuid4()))
+    images: Any = None
+    signer: Any = None
+    feed: Feed = None  # type: ignore[assignment]
+    tasks: TaskRunner = None  # type: ignore[assignment]

@@ -1,0 +1,112 @@
+"""Wires a conductor: database, endpoints, task runner and periodics."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from oslo_config.cfg import ConfigOpts
+
+from novalite.conductor.env import Env
+from novalite.conductor.feed import Feed
+from novalite.conductor.runner import TaskRunner
+from novalite.conductor.tasks import FLOWS
+from novalite.db import services
+from novalite.db.session import Database
+from novalite.errors import DatabaseUnreachable
+from novalite.rpc.client import Client
+from novalite.rpc.contracts.base import Contract
+
+LOG = logging.getLogger(__name__)
+
+ENDPOINTS = (
+    ("novalite.conductor.servers", "ServersEndpoint"),
+    ("novalite.conductor.instance_actions", "InstanceActionsEndpoint"),
+    ("novalite.conductor.hosted_servers", "HostedServersEndpoint"),
+    ("novalite.conductor.task_hints", "TasksEndpoint"),
+    ("novalite.conductor.services", "ServicesEndpoint"),
+    ("novalite.conductor.hosts", "HostsEndpoint"),
+    ("novalite.conductor.flavors", "FlavorsEndpoint"),
+    ("novalite.conductor.keypairs", "KeypairsEndpoint"),
+    ("novalite.conductor.quotas", "QuotasEndpoint"),
+    ("novalite.conductor.identity", "IdentityEndpoint"),
+    ("novalite.conductor.images", "ImagesEndpoint"),
+)
+"""Every noun a conductor answers for."""
+
+
+def database_url(conf: ConfigOpts) -> str:
+    """[database] connection, or a SQLite file in state_path."""
+    return conf.database.connection or f"sqlite:///{Path(conf.state_path).resolve() / 'novalite.db'}"
+
+
+def open_database(conf: ConfigOpts) -> Database:
+    """The database named by the configuration; does not connect yet."""
+    section = conf.database
+    return Database(database_url(conf), section.pool_size, section.pool_timeout, section.max_retries)
+
+
+class ConductorManager:
+    """One conductor. `inline` makes tasks run in the caller's thread (tests)."""
+
+    topic = "conductor"
+
+    def __init__(
+        self, conf: ConfigOpts, client: Client, db: Database | None = None, inline: bool = False
+    ) -> None:
+        self.conf = conf
+        self.db = db if db is not None else open_database(conf)
+        self.env = Env(conf=conf, db=self.db, client=client, host=conf.host)
+        self.env.feed = Feed(self.db, client, interval=0 if inline else 0.05)
+        self.env.tasks = TaskRunner(self.env, FLOWS, inline=inline)
+        self._wire_companions()
+        self._stopping = threading.Event()
+
+    def _wire_companions(self) -> None:
+        from novalite.conductor.images import ConductorImages
+        from novalite.identity.tokens import Signer
+
+        self.env.signer = Signer(self.db, self.conf)
+        self.env.images = ConductorImages(self.db, self.env.signer, self.conf)
+
+    def endpoints(self) -> list[Contract]:
+        """What this conductor serves."""
+        return [getattr(import_module(module), name)(self.env) for module, name in ENDPOINTS]
+
+    def wait_for_database(self) -> None:
+        """Return when the database answers; until then say so, once in a while, and try again."""
+        pause = 0.5
+        while not self._stopping.is_set():
+            try:
+                self.db.ping()
+                return
+            except DatabaseUnreachable as error:
+                LOG.warning("%s Trying again in %.0f seconds.", error, pause)
+                self._stopping.wait(pause)
+                pause = min(pause * 2, self.conf.database.start_timeout)
+
+    def start(self) -> None:
+        """Begin to sweep; call when the endpoints are served."""
+        self.wait_for_database()
+        self.env.feed.start()
+        self.env.tasks.start()
+
+    def heartbeat(self) -> None:
+        """Say that this conductor is alive."""
+        self.db.run(lambda session: services.beat(session, self.conf.host, "nova-conductor"))
+
+    def periodics(self) -> list[Any]:
+        """Periodic work besides the sweep."""
+        from novalite.images.uploads import ExpireUploads
+
+        return [ExpireUploads(self.db, self.conf)]
+
+    def stop(self, grace: float = 30.0) -> None:
+        """Finish what runs, leave the rest to others."""
+        self._stopping.set()
+        self.env.tasks.stop(grace)
+        self.env.feed.stop()
+        self.db.close()

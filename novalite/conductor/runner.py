@@ -1,0 +1,252 @@
+"""Who runs tasks and when: a poke, a host's report, a host that comes up, and the sweep for all that got lost."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from novalite.conductor.env import Env
+from novalite.conductor.task import Engine, Flow, HostStep, Task
+from novalite.db import servers, services
+from novalite.db import tasks as db_tasks
+from novalite.errors import HostDown, NovaliteError, TaskTimeout, from_wire
+from novalite.objects.base import Record
+from novalite.objects.servers import Verdict, WorkReport
+
+LOG = logging.getLogger(__name__)
+
+
+class TaskRunner:
+    """Leases tasks and advances them on its own threads.
+
+    `inline` runs everything in the caller's thread and starts no thread: for tests that step through
+    a flow, which call `sweep()` themselves.
+    """
+
+    def __init__(self, env: Env, flows: dict[str, Flow], inline: bool = False) -> None:
+        self.env, self.conf, self.inline = env, env.conf.conductor, inline
+        self.engine = Engine(env, flows)
+        self.flows = flows
+        self._running: set[str] = set()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._pool = None if inline else ThreadPoolExecutor(self.conf.workers, "task")
+        self._threads: list[threading.Thread] = []
+
+    # --- life
+
+    def start(self) -> None:
+        """Begin to sweep and to renew leases."""
+        if self.inline:
+            return
+        for name, work in (("task-sweep", self._sweep_forever), ("task-lease", self._renew_forever)):
+            thread = threading.Thread(target=work, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self, grace: float = 30.0) -> None:
+        """Take nothing new; finish what runs within `grace` seconds. The rest is swept up by others."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(grace)
+        if self._pool:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    @property
+    def _until(self) -> float:
+        return self.engine.clock() + self.conf.lease_seconds
+
+    # --- the ways in
+
+    def look_at(self) -> float:
+        """When the sweep looks after a task just written, should its poke be lost."""
+        return self.engine.clock() + self.conf.sweep_interval
+
+    def poke(self, task_ids: list[str]) -> None:
+        """Run these tasks if nobody does."""
+        for task_id in task_ids:
+            self._submit(self._lease_and_run, task_id)
+
+    def _lease_and_run(self, task_id: str) -> None:
+        row = self.env.db.run(lambda s: db_tasks.lease_free(s, task_id, self.env.owner, self._until))
+        if row:
+            self._advance(row)
+
+    def finished(self, report: WorkReport) -> Verdict:
+        """A host's report: record it and settle in the same transaction; answers at once."""
+        result = self.env.db.run(lambda session: self._take_report(session, report))
+        if result is None:
+            return self._stale(report)
+        task, outcome = result
+        self.env.tasks.engine._announce(task)
+        if outcome != "closed":
+            self._submit(self._resume, task, outcome)
+        return Verdict(keep=True)
+
+    def _take_report(self, session: Session, report: WorkReport) -> tuple[Task, str] | None:
+        row = db_tasks.lease_reported(
+            session, report.task_id, report.host, report.attempt, self.env.owner, self._until
+        )
+        if row is None:
+            return None
+        task = Task.of(row)
+        flow = self.flows[task.kind]
+        step = self.engine._next(flow, task)
+        assert isinstance(step, HostStep)
+        task.host_events(report)
+        task.wait_host = None
+        if report.error is not None:
+            error = from_wire(
+                {"name": report.error_name or "ActionFailed", "message": report.error, "facts": {}}
+            )
+            task.error = dict(error.to_wire())
+            task.facts["reported"] = True
+            task.event_ends(step.name, error, report.details)
+            db_tasks.save(session, task.id, self.env.owner, **self.engine._columns(task))
+            return task, "failed"
+        task.done[step.name] = {"power_state": report.power_state, "facts": report.facts}
+        task.event_ends(step.name)
+        return task, self.engine.commit_run(session, flow, task)
+
+    def _resume(self, task: Task, outcome: str) -> None:
+        if outcome == "armed":
+            step = self.engine._next(self.flows[task.kind], task)
+            assert isinstance(step, HostStep)
+            self.engine.send(task, step)
+        else:
+            self._hold(task)
+
+    def _stale(self, report: WorkReport) -> Verdict:
+        """A report nobody waits for: told twice, or the work is no longer wanted. Keep what is ours."""
+        with self.env.db.read() as session:
+            try:
+                server = servers.get(session, report.server_id)
+            except NovaliteError:
+                return Verdict(keep=False)
+        return Verdict(keep=server["host"] == report.host)
+
+    def host_started(self, host: str) -> None:
+        """A host is back: ask it at once for everything that waits for it."""
+        with self.env.db.read() as session:
+            waiting = db_tasks.waiting_for(session, host)
+        for task_id, seen in waiting:
+            self._submit(self._take_overdue, task_id, seen, True)
+
+    def host_busy(self, session: Session, host: str, busy: list[tuple[str, int]]) -> None:
+        """A heartbeat says that a host is at work on these (task, attempt) pairs."""
+        if busy:
+            until = self.engine.clock() + self.conf.host_wait_seconds
+            db_tasks.still_busy(session, host, [task_id for task_id, _ in busy], until)
+
+    # --- the sweep
+
+    def sweep(self) -> int:
+        """Look at every task that is overdue; answers how many there were."""
+        with self.env.db.read() as session:
+            found = db_tasks.overdue(session, self.engine.clock())
+        for task_id, seen in found:
+            self._submit(self._take_overdue, task_id, seen)
+        return len(found)
+
+    def _take_overdue(self, task_id: str, seen: float, fresh: bool = False) -> None:
+        row = self.env.db.run(
+            lambda s: db_tasks.lease_overdue(s, task_id, seen, self.env.owner, self._until)
+        )
+        if row is None:
+            return
+        if row["wait_host"] is None:
+            LOG.info("Going on with task %s (%s of server %s)", task_id, row["kind"], row["server_id"])
+            self._advance(row)
+        else:
+            self._chase(row, fresh)
+
+    def _chase(self, row: Record, fresh: bool) -> None:
+        """A host owes a report: ask again, or give it up."""
+        task = Task.of(row)
+        host = task.wait_host
+        assert host is not None
+        step = self.engine._next(self.flows[task.kind], task)
+        assert isinstance(step, HostStep)
+        with self.env.db.read() as session:
+            alive = services.compute_is_up(session, host, self.env.conf.service_down_time)
+        late = self.engine.clock() >= task.deadline
+        if alive and not late and (fresh or task.asks < self.conf.host_asks):
+            asks = 1 if fresh else task.asks + 1
+            again = self.engine.clock() + self.conf.host_wait_seconds
+            self.env.db.run(
+                lambda s: db_tasks.save(s, task.id, self.env.owner, owner=None, look_at=again, asks=asks)
+            )
+            LOG.info("Asking host %s again for task %s (%s)", host, task.id, task.kind)
+            self.engine.send(task, step)
+            return
+        task.wait_host = None
+        error: NovaliteError = HostDown(host=host)
+        if alive:
+            error = TaskTimeout(step=step.name, seconds=self.conf[step.timeout] if late else self._patience)
+        LOG.warning("Task %s (%s of server %s): %s", task.id, task.kind, task.server_id, error)
+        if not alive and step.lost == "skip":
+            task.done[step.name] = None
+            task.event_ends(step.name, error)
+        else:
+            task.error = dict(error.to_wire())
+            task.event_ends(step.name, error)
+        self._hold(task)
+
+    @property
+    def _patience(self) -> float:
+        return float(self.conf.host_wait_seconds * self.conf.host_asks)
+
+    def _sweep_forever(self) -> None:
+        while not self._stop.wait(self.conf.sweep_interval * random.uniform(0.8, 1.2)):
+            try:
+                self.sweep()
+            except Exception as error:
+                LOG.warning("The sweep for lost tasks will try again: %s", error)
+
+    def _renew_forever(self) -> None:
+        while not self._stop.wait(self.conf.lease_seconds / 3):
+            with self._lock:
+                mine = list(self._running)
+            if mine:
+                try:
+                    self.env.db.run(lambda s: db_tasks.renew(s, mine, self.env.owner, self._until))
+                except NovaliteError as error:
+                    LOG.warning("Leases of %d tasks were not renewed: %s", len(mine), error)
+
+    # --- threads
+
+    def _advance(self, row: Record) -> None:
+        self._hold(Task.of(row))
+
+    def _hold(self, task: Task) -> None:
+        """Advance while the lease is renewed."""
+        with self._lock:
+            self._running.add(task.id)
+        try:
+            self.engine.advance(task)
+        finally:
+            with self._lock:
+                self._running.discard(task.id)
+
+    def _submit(self, work: Callable[..., Any], *args: Any) -> None:
+        if self._pool is None:
+            _logged(work, *args)
+        elif not self._stop.is_set():
+            self._pool.submit(_logged, work, *args)
+
+
+def _logged(work: Callable[..., Any], *args: Any) -> Future[Any] | None:
+    """A task that cannot go on now (database away) stays leased until the sweep finds it."""
+    try:
+        work(*args)
+    except NovaliteError as error:
+        LOG.warning("A task could not go on and will be swept up: %s", error)
+    except Exception:
+        LOG.exception("A task could not go on and will be swept up")
+    return None

@@ -1,0 +1,285 @@
+"""Servers: accept intents in one transaction, answer composite records.
+
+Keys of a server record: the columns of `db.models.compute.Server` (times as ISO text, `metadata`),
+`instance_name`, `host_status` (administrators), and `addresses`, `volumes`, `server_groups`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from novalite.conductor import create_request, quota
+from novalite.conductor.env import Env
+from novalite.context import Context
+from novalite.db import flavors, keypairs, servers, services
+from novalite.db import tasks as db_tasks
+from novalite.errors import (
+    BadRequest,
+    FlavorNotFound,
+    Forbidden,
+    InvalidServerState,
+    KeypairNotFound,
+    NotFound,
+    OverQuota,
+    ServerLocked,
+    ServerNotReady,
+)
+from novalite.objects.base import Packed, Record, pack
+from novalite.objects.flavors import Flavor
+from novalite.objects.servers import (
+    Accepted,
+    CreatedServers,
+    CreateServers,
+    ServerAction,
+    ServerQuery,
+    ServerUpdate,
+)
+from novalite.rpc.contracts.compute import Guests
+from novalite.rpc.contracts.servers import Servers
+from novalite.states import ACTIONS, ACTIVE, PAUSED, STOPPED, SUSPENDED
+
+METADATA_STATES = (ACTIVE, PAUSED, SUSPENDED, STOPPED)
+CHANGEABLE = ("name", "description", "hostname", "access_ip_v4", "access_ip_v6", "disk_config")
+_INTERNAL = ("number", "task_id", "public_key", "networks")
+
+
+def scope(ctx: Context) -> str | None:
+    """The project a caller's ids are looked up in; None for those who see all."""
+    return None if ctx.sees_all_projects else ctx.project_id
+
+
+class ServersEndpoint(Servers):
+    """See the contract for each method's meaning and errors."""
+
+    def __init__(self, env: Env) -> None:
+        self.env = env
+
+    # --- create
+
+    def create(self, ctx: Context, body: CreateServers) -> CreatedServers:
+        return self.env.db.run(lambda session: self._create(session, ctx, body))
+
+    def _create(self, session: Session, ctx: Context, body: CreateServers) -> CreatedServers:
+        resolved = self._resolve(session, ctx, body)
+        if resolved.image:
+            create_request.check_image(resolved.image, resolved.flavor)
+        create_request.check_place(session, body)
+        spec = create_request.request_spec(session, ctx, body, resolved)
+        count = self._affordable(session, ctx, body, resolved.flavor)
+        rows = create_request.server_rows(ctx, body, resolved, count)
+        args: dict[str, Any] = {"image": resolved.image.model_dump(mode="json") if resolved.image else None}
+        look_at = self.env.tasks.look_at()
+        task_ids = []
+        for row in rows:
+            task_args = {**args, "spec": {**spec, "server_id": row["id"]}}
+            task_ids.append(
+                db_tasks.open_task(session, ctx, "create", "create", row["id"], ctx.project_id, look_at, task_args)
+            )
+            row["task_id"] = task_ids[-1]
+        servers.create(session, rows)
+        return CreatedServers(
+            server_ids=tuple(row["id"] for row in rows),
+            task_ids=tuple(task_ids),
+            reservation_id=rows[0]["reservation_id"],
+        )
+
+    def _resolve(self, session: Session, ctx: Context, body: CreateServers) -> create_request.Resolved:
+        try:
+            flavor = Flavor(**flavors.get(session, ctx, body.flavor_id))
+        except FlavorNotFound as error:
+            raise BadRequest(error.sentence) from error
+        if flavor.disabled:
+            raise BadRequest(f"Flavor {body.flavor_id} is disabled.")
+        image = None
+        if body.image_id:
+            try:
+                image = self.env.images.get(ctx, body.image_id, session=session)
+            except NotFound as error:
+                raise BadRequest(error.sentence) from error
+        public_key = None
+        if body.key_name is not None:
+            try:
+                public_key = keypairs.get(session, ctx.user_id, body.key_name)["public_key"]
+            except KeypairNotFound as error:
+                raise BadRequest("Invalid key_name provided.") from error
+        return create_request.Resolved(flavor, image, public_key)
+
+    def _affordable(self, session: Session, ctx: Context, body: CreateServers, flavor: Flavor) -> int:
+        """As many as the quota lets through, from max_count down to min_count."""
+        quota.check_metadata(session, self.env.conf, ctx.project_id, len(body.metadata))
+        for count in range(body.max_count, body.min_count - 1, -1):
+            deltas = {"instances": count, "cores": count * flavor.vcpus, "ram": count * flavor.ram_mb}
+            try:
+                quota.check(session, self.env.conf, ctx.project_id, deltas)
+                return count
+            except OverQuota:
+                if count == body.min_count:
+                    raise
+        raise BadRequest("min_count must be <= max_count")
+
+    # --- read
+
+    def page(self, ctx: Context, query: ServerQuery) -> Packed:
+        with self.env.db.read() as session:
+            records = servers.page(session, query)
+            if query.detail:
+                self._finish(session, ctx, records)
+        return pack(records)
+
+    def show(self, ctx: Context, server_id: str, deleted: bool = False) -> Record:
+        with self.env.db.read() as session:
+            record = servers.get(session, server_id, scope(ctx), deleted=None if deleted else False)
+            self._finish(session, ctx, [record])
+        return record
+
+    def _finish(self, session: Session, ctx: Context, records: list[Record]) -> None:
+        """Make records view-ready; one more statement at most, whatever their number."""
+        status: dict[str, str] = {}
+        if ctx.is_admin and any(r["host"] for r in records):
+            down_after = self.env.conf.service_down_time
+            status = {s["host"]: _host_status(s, down_after) for s in services.page(session, *_compute)}
+        for record in records:
+            for key in _INTERNAL:
+                record.pop(key, None)
+            record["host_status"] = status.get(record["host"], "UNKNOWN") if record["host"] else ""
+            record["addresses"] = {}
+            record["volumes"] = []
+            record["server_groups"] = []
+
+    # --- change
+
+    def update(self, ctx: Context, body: ServerUpdate) -> Record:
+        unknown = set(body.changes) - set(CHANGEABLE)
+        if unknown:
+            raise BadRequest(f"Cannot change {', '.join(sorted(unknown))} of a server.")
+
+        def work(session: Session) -> None:
+            servers.get(session, body.server_id, scope(ctx))
+            if body.changes:
+                servers.change(session, body.server_id, **body.changes)
+
+        self.env.db.run(work)
+        return self.show(ctx, body.server_id)
+
+    def set_metadata(
+        self, ctx: Context, server_id: str, metadata: dict[str, str], replace: bool = False
+    ) -> dict[str, str]:
+        def work(session: Session) -> dict[str, str]:
+            server = self._changeable(session, ctx, server_id, "update metadata", METADATA_STATES)
+            merged = dict(metadata) if replace else {**(server["metadata"] or {}), **metadata}
+            quota.check_metadata(session, self.env.conf, server["project_id"], len(merged))
+            servers.change(session, server_id, server_metadata=merged)
+            return merged
+
+        return self.env.db.run(work)
+
+    def delete_metadata(self, ctx: Context, server_id: str, key: str) -> None:
+        def work(session: Session) -> None:
+            server = self._changeable(session, ctx, server_id, "delete metadata", METADATA_STATES)
+            left = dict(server["metadata"] or {})
+            if key not in left:
+                raise NotFound("Metadata item was not found")
+            del left[key]
+            servers.change(session, server_id, server_metadata=left)
+
+        self.env.db.run(work)
+
+    def _changeable(
+        self, session: Session, ctx: Context, server_id: str, verb: str, states: tuple[str, ...]
+    ) -> Record:
+        server = servers.get(session, server_id, scope(ctx))
+        _check_lock(ctx, server)
+        if server["vm_state"] not in states:
+            raise InvalidServerState(verb=verb, server_id=server_id, attr="vm_state", state=server["vm_state"])
+        return server
+
+    # --- act
+
+    def delete(self, ctx: Context, server_id: str) -> Accepted:
+        def work(session: Session) -> Accepted:
+            server = servers.get(session, server_id, scope(ctx))
+            _check_lock(ctx, server)
+            running = db_tasks.open_of_server(session, server_id, "delete")
+            if running:
+                return Accepted(server_id=server_id, task_id=running)
+            db_tasks.cancel_others(session, server_id)
+            # Read again: a build that was claiming a host has either committed by now or never will.
+            host = servers.get(session, server_id)["host"]
+            task_id = db_tasks.open_task(
+                session, ctx, "delete", "delete", server_id, server["project_id"],
+                self.env.tasks.look_at(), {"host": host},
+            )  # fmt: skip
+            servers.begin_delete(session, server_id, task_id)
+            return Accepted(server_id=server_id, task_id=task_id)
+
+        return self.env.db.run(work)
+
+    def act(self, ctx: Context, body: ServerAction) -> Accepted:
+        rule = ACTIONS.get(body.verb)
+        if rule is None:
+            raise BadRequest(f"There is no such action: {body.verb}")
+
+        def work(session: Session) -> Accepted:
+            server = servers.get(session, body.server_id, scope(ctx))
+            _check_lock(ctx, server)
+            if server["host"] is None and server["vm_state"] in rule.allowed_from:
+                raise ServerNotReady(server_id=body.server_id)
+            if rule.during:
+                db_tasks.supersede(session, body.server_id, rule.during)
+            args = {"verb": body.verb, "host": server["host"], "params": body.params}
+            task_id = db_tasks.open_task(
+                session, ctx, "power", rule.record, body.server_id, server["project_id"],
+                self.env.tasks.look_at(), args,
+            )  # fmt: skip
+            servers.begin(session, body.server_id, body.verb, task_id)
+            return Accepted(server_id=body.server_id, task_id=task_id)
+
+        return self.env.db.run(work)
+
+    def lock(self, ctx: Context, server_id: str, reason: str | None = None) -> None:
+        def work(session: Session) -> None:
+            server = servers.get(session, server_id, scope(ctx))
+            owner = "owner" if server["project_id"] == ctx.project_id else "admin"
+            servers.change(session, server_id, locked_by=owner, locked_reason=reason)
+            db_tasks.record_done(session, ctx, "lock", server_id, server["project_id"])
+
+        self.env.db.run(work)
+
+    def unlock(self, ctx: Context, server_id: str) -> None:
+        def work(session: Session) -> None:
+            server = servers.get(session, server_id, scope(ctx))
+            if server["locked_by"] == "admin" and not ctx.is_admin:
+                raise Forbidden("Only an administrator can unlock a server that an administrator locked.")
+            servers.change(session, server_id, locked_by=None, locked_reason=None)
+            db_tasks.record_done(session, ctx, "unlock", server_id, server["project_id"])
+
+        self.env.db.run(work)
+
+    # --- ask the host
+
+    def console_output(self, ctx: Context, server_id: str, length: int | None = None) -> str:
+        with self.env.db.read() as session:
+            server = servers.get(session, server_id, scope(ctx))
+        if server["host"] is None or server["launched_at"] is None and server["vm_state"] == "building":
+            raise ServerNotReady(server_id=server_id)
+        return self.env.client.of(Guests, host=server["host"]).console_output(ctx, server_id, length)
+
+
+_compute = (services.Service.binary == "nova-compute",)
+
+
+def _host_status(service: Record, down_after: float) -> str:
+    """UP, DOWN, MAINTENANCE or UNKNOWN (API reference: host_status)."""
+    if service["forced_down"]:
+        return "DOWN"
+    if not services.is_up(service, down_after):
+        return "UNKNOWN"
+    return "MAINTENANCE" if service["disabled"] else "UP"
+
+
+def _check_lock(ctx: Context, server: Record) -> None:
+    """Locked means: only administrators change it."""
+    if server["locked_by"] and not ctx.is_admin:
+        raise ServerLocked(server_id=server["id"])

@@ -1,0 +1,384 @@
+"""Flows as steps with a journal: do, wait for a host, commit, undo in reverse, go on after a crash.
+
+Three kinds of steps:
+
+- `Step` acts outside the database (an RPC call); with an `undo`, its begin is committed first.
+- `CommitStep` works inside the transaction that also records it: there is no moment between the two.
+- `HostStep` asks a compute host and waits for its report; the intent is committed before the cast.
+
+`advance` may be called again at any moment by any conductor that holds the lease: it carries on where
+the journal ends. `do` of a Step may run twice; `undo` means "make sure it is gone".
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy.orm import Session
+
+from novalite.conductor.env import Env
+from novalite.conductor.guest_spec import guest_spec
+from novalite.context import Context
+from novalite.db import servers
+from novalite.db import tasks as db_tasks
+from novalite.db.models.base import iso, now
+from novalite.errors import NovaliteError, RemoteError, TaskLost, from_wire
+from novalite.objects.base import Record
+from novalite.objects.servers import HostWork, WorkReport
+
+LOG = logging.getLogger(__name__)
+MAX_UNDO_FAILURES = 10
+
+
+@dataclass(frozen=True)
+class Step:
+    """Acts outside the database; the answer (JSON) is kept in the journal."""
+
+    name: str
+    do: Callable[[Env, Task], Any]
+    undo: Callable[[Env, Task], None] | None = None
+
+
+@dataclass(frozen=True)
+class CommitStep:
+    """Works in the journal's own transaction; `do` may be run again after a deadlock."""
+
+    name: str
+    do: Callable[[Env, Task, Session], Any]
+    undo: Callable[[Env, Task, Session], None] | None = None
+
+
+@dataclass(frozen=True)
+class HostStep:
+    """Asks `host(task)` (None: nobody to ask, the step is done) by `ask`, and waits for the report.
+
+    `timeout` names the [conductor] option with the longest time a busy host may take. `lost` says
+    what a dead host means: "fail" the step, or "skip" it because its recovery will do the work.
+    """
+
+    name: str
+    host: Callable[[Task], str | None]
+    ask: Callable[[Env, Task, HostWork], None]
+    verb: Callable[[Task], str]
+    timeout: str
+    undo: Callable[[Env, Task], None] | None = None
+    lost: Literal["fail", "skip"] = "fail"
+
+
+AnyStep = Step | CommitStep | HostStep
+
+
+@dataclass(frozen=True)
+class Flow:
+    """All steps of one kind of task. `failed` runs in the closing transaction after everything is
+    undone; it settles the server, or answers True to begin again (having changed `task.facts`)."""
+
+    kind: str
+    steps: tuple[AnyStep, ...]
+    failed: Callable[[Env, Task, Session, NovaliteError], bool]
+
+    def step(self, name: str) -> AnyStep:
+        """The step of that name."""
+        return next(s for s in self.steps if s.name == name)
+
+
+@dataclass
+class Task:
+    """One row of `tasks` in memory, while this conductor holds its lease."""
+
+    id: str
+    kind: str
+    server_id: str
+    ctx: Context
+    args: dict[str, Any]
+    attempt: int
+    asks: int
+    deadline: float
+    wait_host: str | None
+    events: list[dict[str, Any]]
+    begun: list[str] = field(default_factory=list)
+    done: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    error: dict[str, Any] | None = None
+    server: Record | None = None
+    touched: set[str] = field(default_factory=set)
+    """Hosts whose rows this task changed; announced after the commit."""
+
+    @classmethod
+    def of(cls, row: Record) -> Task:
+        """From the row as leased."""
+        journal = row["journal"] or {}
+        return cls(
+            id=row["id"], kind=row["kind"], server_id=row["server_id"], ctx=Context(**row["ctx"]),
+            args=row["args"] or {}, attempt=row["attempt"], asks=row["asks"], deadline=row["deadline"],
+            wait_host=row["wait_host"], events=row["events"] or [],
+            begun=journal.get("begun", []), done=journal.get("done", {}), facts=journal.get("facts", {}),
+            error=journal.get("error"),
+        )  # fmt: skip
+
+    @property
+    def journal(self) -> dict[str, Any]:
+        """What is kept to go on from."""
+        return {"begun": self.begun, "done": self.done, "facts": self.facts, "error": self.error}
+
+    def load_server(self, session: Session) -> Record:
+        """The server's row, read once; also when it is deleted."""
+        if self.server is None:
+            self.server = servers.get(session, self.server_id, deleted=None)
+        return self.server
+
+    def restart(self, *step_names: str) -> None:
+        """Forget these steps, so that they are done again."""
+        for name in step_names:
+            self.done.pop(name, None)
+            if name in self.begun:
+                self.begun.remove(name)
+
+    # --- what users see of the steps
+
+    def event_begins(self, name: str, host: str | None = None) -> None:
+        """A step starts; one that was interrupted and starts over keeps its first time."""
+        if not (self.events and self.events[-1]["event"] == name and self.events[-1]["finish_time"] is None):
+            self.events.append(
+                {"event": name, "start_time": iso(now()), "finish_time": None, "result": None, "host": host}
+            )
+
+    def event_ends(self, name: str, error: NovaliteError | None = None, details: str | None = None) -> None:
+        """The step's event is over; `details` is the traceback, for administrators."""
+        for entry in reversed(self.events):
+            if entry["event"] == name and entry["finish_time"] is None:
+                entry["finish_time"] = iso(now())
+                entry["result"] = "Error" if error else "Success"
+                if error:
+                    entry["details"] = error.sentence
+                    entry["traceback"] = details
+                return
+
+    def host_events(self, report: WorkReport) -> None:
+        """What the host says of its own sub-steps."""
+        for name, started, finished in report.events:
+            self.events.append(
+                {"event": name, "start_time": started, "finish_time": finished, "result": "Success",
+                 "host": report.host}
+            )  # fmt: skip
+
+
+Outcome = Literal["closed", "armed", "more"]
+
+
+class Engine:
+    """Advances tasks. Holds no state of its own: everything is in the rows."""
+
+    def __init__(self, env: Env, flows: dict[str, Flow], clock: Callable[[], float] = time.time) -> None:
+        self.env, self.flows, self.clock = env, flows, clock
+
+    def advance(self, task: Task) -> None:
+        """Go on with a task this conductor has leased, until it is over or waits for a host."""
+        flow = self.flows[task.kind]
+        try:
+            while True:
+                if task.error is None:
+                    try:
+                        self._forward(flow, task)
+                        return
+                    except TaskLost:
+                        raise
+                    except Exception as error:
+                        self._note_failure(task, flow, error)
+                if self._backward(flow, task):
+                    return
+        except TaskLost:
+            LOG.info("Task %s (%s) was taken over or ended by somebody else", task.id, task.kind)
+
+    # --- forward
+
+    def _forward(self, flow: Flow, task: Task) -> None:
+        while True:
+            step = self._next(flow, task)
+            if isinstance(step, Step):
+                self._do(task, step)
+                continue
+            outcome, trial = self.env.db.run(lambda session: self._committed(session, flow, task))
+            self._adopt(task, trial)
+            if outcome == "closed":
+                return
+            if outcome == "armed":
+                armed = self._next(flow, task)
+                assert isinstance(armed, HostStep)
+                self.send(task, armed)
+                return
+
+    def _next(self, flow: Flow, task: Task) -> AnyStep | None:
+        return next((s for s in flow.steps if s.name not in task.done), None)
+
+    def _do(self, task: Task, step: Step) -> None:
+        task.event_begins(step.name)
+        if step.undo and step.name not in task.begun:
+            task.begun.append(step.name)
+            self._save(task)
+        task.done[step.name] = step.do(self.env, task)
+        task.event_ends(step.name)
+
+    def _committed(self, session: Session, flow: Flow, task: Task) -> tuple[Outcome, Task]:
+        """Run every CommitStep in a row in this one transaction, then arm the HostStep or close."""
+        trial = copy.copy(task)
+        trial.begun, trial.done, trial.facts = list(task.begun), dict(task.done), copy.deepcopy(task.facts)
+        trial.events = copy.deepcopy(task.events)
+        trial.touched = set(task.touched)
+        return self.commit_run(session, flow, trial), trial
+
+    def commit_run(self, session: Session, flow: Flow, task: Task) -> Outcome:
+        """The same on `task` itself, in the caller's transaction."""
+        while True:
+            step = self._next(flow, task)
+            if step is None:
+                self._close(session, task, "done")
+                return "closed"
+            if isinstance(step, Step):
+                db_tasks.save(session, task.id, self.env.owner, **self._columns(task))
+                return "more"
+            if isinstance(step, CommitStep):
+                task.event_begins(step.name)
+                task.done[step.name] = step.do(self.env, task, session)
+                task.begun.append(step.name)
+                task.event_ends(step.name)
+                continue
+            host = step.host(task)
+            if host is None:
+                task.done[step.name] = None
+                continue
+            self._arm(session, task, step, host)
+            return "armed"
+
+    def _arm(self, session: Session, task: Task, step: HostStep, host: str) -> None:
+        """Commit that a host is about to be asked; from now on the sweep looks after the answer."""
+        task.event_begins(step.name, host)
+        if step.name not in task.begun:
+            task.begun.append(step.name)
+        task.load_server(session)
+        task.attempt += 1
+        task.asks = 1
+        task.wait_host = host
+        task.deadline = self.clock() + self.env.conf.conductor[step.timeout]
+        db_tasks.save(
+            session, task.id, self.env.owner, **self._columns(task), wait_host=host, attempt=task.attempt,
+            asks=1, owner=None, look_at=self.clock() + self.env.conf.conductor.host_wait_seconds,
+            deadline=task.deadline,
+        )  # fmt: skip
+
+    def send(self, task: Task, step: HostStep) -> None:
+        """Ask the host; a lost or refused message is found by the sweep."""
+        if task.server is None:
+            with self.env.db.read() as session:
+                task.load_server(session)
+        assert task.server is not None
+        try:
+            work = HostWork(
+                task_id=task.id,
+                attempt=task.attempt,
+                verb=step.verb(task),
+                server=guest_spec(self.env, task),
+                params=task.args.get("params", {}),
+            )
+            step.ask(self.env, task, work)
+        except NovaliteError as error:
+            LOG.warning("Task %s: host %s could not be asked (%s); trying later", task.id, task.wait_host, error)
+
+    # --- backward
+
+    def _note_failure(self, task: Task, flow: Flow, error: Exception) -> None:
+        known = error if isinstance(error, NovaliteError) else RemoteError(reason=f"{type(error).__name__}: {error}")
+        if not isinstance(error, NovaliteError):
+            LOG.exception("Task %s (%s of server %s) failed", task.id, task.kind, task.server_id)
+        step = self._next(flow, task)
+        task.error = dict(known.to_wire())
+        if step:
+            task.event_begins(step.name)
+            task.event_ends(step.name, known, traceback.format_exc())
+        self._save(task)
+
+    def _backward(self, flow: Flow, task: Task) -> bool:
+        """Undo what was begun, latest first, and close. False: the flow begins again."""
+        try:
+            for step in reversed(flow.steps):
+                if step.name in task.begun:
+                    self._undo(task, step)
+            again, trial = self.env.db.run(lambda session: self._failed(session, flow, task))
+            self._adopt(task, trial)
+            return not again
+        except TaskLost:
+            raise
+        except Exception:
+            self._undo_failed(task)
+            return True
+
+    def _undo(self, task: Task, step: AnyStep) -> None:
+        def commit(session: Session) -> None:
+            if isinstance(step, CommitStep) and step.undo:
+                step.undo(self.env, task, session)
+            left = [name for name in task.begun if name != step.name]
+            columns = self._columns(task) | {"journal": task.journal | {"begun": left}}
+            db_tasks.save(session, task.id, self.env.owner, **columns)
+
+        if not isinstance(step, CommitStep) and step.undo:
+            step.undo(self.env, task)
+        self.env.db.run(commit)
+        task.begun.remove(step.name)
+        self._announce(task)
+
+    def _failed(self, session: Session, flow: Flow, task: Task) -> tuple[bool, Task]:
+        trial = copy.deepcopy(task)
+        assert trial.error is not None
+        again = flow.failed(self.env, trial, session, from_wire(trial.error))  # type: ignore[arg-type]
+        if again:
+            trial.error = None
+            trial.server = None
+            db_tasks.save(session, trial.id, self.env.owner, **self._columns(trial))
+        else:
+            self._close(session, trial, "failed")
+        return again, trial
+
+    def _undo_failed(self, task: Task) -> None:
+        """Leave the task to a later sweep; after too many tries stop and say so loudly."""
+        failures = task.facts["undo_failures"] = task.facts.get("undo_failures", 0) + 1
+        LOG.exception("Task %s (%s): undoing failed, time %d", task.id, task.kind, failures)
+        flow = self.flows[task.kind]
+        if failures >= MAX_UNDO_FAILURES:
+            task.begun.clear()
+            self.env.db.run(lambda session: self._failed(session, flow, task))
+            return
+        later = self.clock() + min(60.0, self.env.conf.conductor.sweep_interval * 2**failures)
+        self.env.db.run(
+            lambda session: db_tasks.save(
+                session, task.id, self.env.owner, **self._columns(task), owner=None, look_at=later
+            )
+        )
+
+    # --- rows
+
+    def _columns(self, task: Task) -> dict[str, Any]:
+        return {"journal": task.journal, "events": task.events, "wait_host": None, "error": task.error}
+
+    def _save(self, task: Task) -> None:
+        self.env.db.run(lambda s: db_tasks.save(s, task.id, self.env.owner, **self._columns(task)))
+
+    def _close(self, session: Session, task: Task, state: str) -> None:
+        db_tasks.save(
+            session, task.id, self.env.owner, **self._columns(task), state=state, owner=None, finished_at=now()
+        )
+
+    def _adopt(self, task: Task, trial: Task) -> None:
+        """Take over what a committed transaction made of the task."""
+        task.__dict__.update(trial.__dict__)
+        self._announce(task)
+
+    def _announce(self, task: Task) -> None:
+        if task.touched:
+            self.env.feed.changed(task.touched)
+            task.touched = set()

@@ -1,0 +1,150 @@
+"""Build a server: choose a host, claim it, have it built there, settle. Another host when one fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select as sql_select
+from sqlalchemy.orm import Session
+
+from novalite.conductor.env import Env
+from novalite.conductor.guest_spec import guest_spec
+from novalite.conductor.task import CommitStep, Flow, HostStep, Step, Task
+from novalite.db import allocations, servers
+from novalite.db.models.base import now
+from novalite.db.models.compute import Host
+from novalite.errors import ClaimLost, NovaliteError, NoValidHost
+from novalite.objects.scheduling import RequestSpec
+from novalite.objects.servers import HostWork
+from novalite.rpc.contracts.compute import Guests
+from novalite.rpc.contracts.hosts import Scheduler
+from novalite.states import ACTIVE, SCHEDULING, SPAWNING, PowerState
+
+
+class CandidatesLost(NovaliteError):
+    """Every host that was proposed changed before it could be claimed: propose again."""
+
+    message = "All {count} proposed hosts were taken by other requests."
+
+
+def select(env: Env, task: Task) -> dict[str, Any]:
+    """Ask the scheduler; keeps the candidates and why others were refused."""
+    spec = RequestSpec(**task.args["spec"], excluded=task.facts.get("excluded", {}))
+    answer = env.client.of(Scheduler).select(task.ctx, spec)
+    if not answer.selections:
+        raise NoValidHost(reason=_why(task, answer.summary))
+    return {"candidates": [c.model_dump() for c in answer.selections[0].candidates], "summary": answer.summary}
+
+
+def _why(task: Task, summary: str) -> str:
+    """The refusals, and how the hosts already tried failed."""
+    tried = task.facts.get("failures", [])
+    return " ".join([summary, *(f"An attempt failed: {one}" for one in tried[-3:])]).strip()
+
+
+def claim(env: Env, task: Task, session: Session) -> str:
+    """Take capacity on the best candidate that still has it; answers the host."""
+    spec = task.args["spec"]
+    server = task.load_server(session)
+    amount = allocations.Amount(server["vcpus"], server["ram_mb"], server["disk_gb"])
+    candidates = task.done["select"]["candidates"]
+    for candidate in candidates:
+        host = candidate["host"]
+        if host in task.facts.get("excluded", {}):
+            continue
+        try:
+            forced = spec.get("forced_host") is not None
+            allocations.claim(session, task.server_id, host, candidate["generation"], amount, force=forced)
+        except ClaimLost:
+            continue
+        _place(task, session, host, candidate["node"])
+        return str(host)
+    raise CandidatesLost(count=len(candidates))
+
+
+def _place(task: Task, session: Session, host: str, node: str) -> None:
+    zone = session.execute(sql_select(Host.zone).where(Host.host == host)).scalar()
+    servers.change_if_owned(
+        session, task.server_id, task.id, host=host, node=node, availability_zone=zone, task_state=SPAWNING
+    )
+    task.server = None  # read again, with its place
+    task.touched.add(host)
+
+
+def release(env: Env, task: Task, session: Session) -> None:
+    """Nothing of this server is on any host any more."""
+    task.touched.update(allocations.release(session, task.server_id))
+    servers.change_if_owned(
+        session, task.server_id, task.id, host=None, node=None, availability_zone=None, task_state=SCHEDULING
+    )
+
+
+def spawn(env: Env, task: Task, work: HostWork) -> None:
+    """Ask the host to build."""
+    env.client.of(Guests, host=task.wait_host).spawn(task.ctx, work)
+
+
+def discard(env: Env, task: Task) -> None:
+    """Make sure that a build that was given up leaves no guest; its host may be dead and is told again
+    by its own recovery then. A host that reported the failure has cleaned up already."""
+    host = task.done.get("claim")
+    if host and not task.facts.pop("reported", False):
+        with env.db.read() as session:
+            task.load_server(session)
+        work = HostWork(task_id=task.id, attempt=task.attempt, verb="discard", server=guest_spec(env, task))
+        try:
+            env.client.of(Guests, host=host).destroy(task.ctx, work)
+        except NovaliteError:
+            pass  # recovery of that host compares its guests with ours
+
+
+def settle(env: Env, task: Task, session: Session) -> None:
+    """The guest runs."""
+    report = task.done["build"]
+    power = report["power_state"] if report["power_state"] is not None else PowerState.RUNNING
+    servers.release(
+        session, task.server_id, task.id, vm_state=ACTIVE, power_state=int(power), launched_at=now(), progress=100
+    )
+
+
+def failed(env: Env, task: Task, session: Session, error: NovaliteError) -> bool:
+    """Try again where that can help, else ERROR with the reason."""
+    conf = env.conf.conductor
+    if isinstance(error, CandidatesLost):
+        rounds = task.facts["rounds"] = task.facts.get("rounds", 0) + 1
+        if rounds < conf.claim_rounds:
+            task.restart("select")
+            return True
+        error = NoValidHost(reason=error.sentence)
+    elif isinstance(error, NovaliteError) and (host := task.done.get("claim")):
+        task.facts.setdefault("excluded", {})[host] = error.sentence
+        failures = task.facts.setdefault("failures", [])
+        failures.append(error.sentence)
+        if len(failures) < conf.max_attempts and not task.args["spec"].get("forced_host"):
+            task.restart("claim", "build")
+            return True
+        if len(failures) > 1:
+            error = NoValidHost(
+                reason=f"Exceeded maximum number of retries ({conf.max_attempts}). {error.sentence}"
+            )
+    servers.fail(session, task.server_id, task.id, servers.fault(error.sentence, 500, error.sentence))
+    return False
+
+
+CREATE_SERVER = Flow(
+    "create",
+    (
+        Step("select", select),
+        CommitStep("claim", claim, undo=release),
+        HostStep(
+            "build",
+            host=lambda task: task.done["claim"],
+            ask=spawn,
+            verb=lambda task: "spawn",
+            timeout="instance_build_timeout",
+            undo=discard,
+        ),
+        CommitStep("settle", settle),
+    ),
+    failed,
+)

@@ -1,0 +1,46 @@
+"""Delete a server: its guest, then what it holds, then the row's life."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from novalite.conductor.env import Env
+from novalite.conductor.task import CommitStep, Flow, HostStep, Task
+from novalite.db import allocations, servers
+from novalite.errors import NovaliteError
+from novalite.objects.servers import HostWork
+from novalite.rpc.contracts.compute import Guests
+
+
+def destroy(env: Env, task: Task, work: HostWork) -> None:
+    """Ask the host to remove guest and disks."""
+    env.client.of(Guests, host=task.wait_host).destroy(task.ctx, work)
+
+
+def settle(env: Env, task: Task, session: Session) -> None:
+    """Give back what it held; a host that was dead removes the guest when it is back."""
+    task.touched.update(allocations.release(session, task.server_id))
+    servers.mark_deleted(session, task.server_id)
+
+
+def failed(env: Env, task: Task, session: Session, error: NovaliteError) -> bool:
+    """The host refused: ERROR with the reason; deleting may be tried again."""
+    servers.fail(session, task.server_id, task.id, servers.fault(error.sentence, 500, error.sentence))
+    return False
+
+
+DELETE_SERVER = Flow(
+    "delete",
+    (
+        HostStep(
+            "destroy",
+            host=lambda task: task.args.get("host"),
+            ask=destroy,
+            verb=lambda task: "destroy",
+            timeout="action_timeout",
+            lost="skip",
+        ),
+        CommitStep("settle", settle),
+    ),
+    failed,
+)

@@ -1,0 +1,301 @@
+"""Server rows: create, read pages, begin and end actions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from novalite.db.models.base import from_iso, iso, now
+from novalite.db.models.compute import Server
+from novalite.errors import InvalidServerState, MarkerNotFound, ServerNotFound
+from novalite.objects.base import Record
+from novalite.objects.servers import ServerQuery
+from novalite.states import ACTIONS, DELETED, DELETING, ERROR, vm_states_of
+
+_TIMES = ("created_at", "updated_at", "launched_at", "terminated_at")
+_ATTRIBUTES = [attribute.key for attribute in Server.__mapper__.column_attrs]
+_KEYS = ["metadata" if key == "server_metadata" else key for key in _ATTRIBUTES]
+_SELECT = [getattr(Server, key) for key in _ATTRIBUTES]
+
+
+def instance_name(number: int) -> str:
+    """The guest's name on its host, as operators know it."""
+    return f"instance-{number:08x}"
+
+
+def _record(row: Any) -> Record:
+    record = dict(zip(_KEYS, row, strict=True))
+    for key in _TIMES:
+        record[key] = iso(record[key])
+    record["instance_name"] = instance_name(record["number"])
+    record["deleted"] = bool(record["deleted"])
+    return record
+
+
+def create(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Insert servers; `rows` hold column values, `metadata` under its model name server_metadata."""
+    session.execute(insert(Server), rows)
+
+
+def get(
+    session: Session, server_id: str, project_id: str | None = None, deleted: bool | None = False
+) -> Record:
+    """One server; `project_id` limits to that project, `deleted` None allows both.
+
+    Raises ServerNotFound, for an absent and for a foreign id alike.
+    """
+    query = select(*_SELECT).where(Server.id == server_id)
+    if project_id is not None:
+        query = query.where(Server.project_id == project_id)
+    if deleted is not None:
+        query = query.where(Server.deleted.is_(deleted))
+    row = session.execute(query).first()
+    if row is None:
+        raise ServerNotFound(server_id=server_id)
+    return _record(row)
+
+
+def begin(session: Session, server_id: str, verb: str, task_id: str) -> None:
+    """Mark the server busy with `verb`; of two racing callers exactly one succeeds.
+
+    Raises InvalidServerState naming what stood in the way.
+    """
+    rule = ACTIONS[verb]
+    idle: ColumnElement[bool] = Server.task_state.is_(None)
+    if rule.during:
+        idle = or_(idle, Server.task_state.in_(rule.during))
+    moved = session.execute(
+        update(Server)
+        .where(Server.id == server_id, Server.deleted.is_(False), Server.vm_state.in_(rule.allowed_from), idle)
+        .values(task_state=rule.busy, task_id=task_id, updated_at=now())
+    )
+    if moved.rowcount == 0:  # type: ignore[attr-defined]
+        server = get(session, server_id)
+        attr = "vm_state" if server["vm_state"] not in rule.allowed_from else "task_state"
+        raise InvalidServerState(verb=rule.record, server_id=server_id, attr=attr, state=server[attr])
+
+
+def begin_delete(session: Session, server_id: str, task_id: str) -> None:
+    """Deletion is accepted in every state; it takes the server over from whatever was going on."""
+    session.execute(
+        update(Server)
+        .where(Server.id == server_id, Server.deleted.is_(False))
+        .values(task_state=DELETING, task_id=task_id, updated_at=now())
+    )
+
+
+def change(session: Session, server_id: str, **values: Any) -> None:
+    """Set columns of a server that is not deleted; `updated_at` moves with them."""
+    session.execute(
+        update(Server)
+        .where(Server.id == server_id, Server.deleted.is_(False))
+        .values(**{"updated_at": now(), **values})
+    )
+
+
+def change_if_owned(session: Session, server_id: str, task_id: str, **values: Any) -> bool:
+    """Set columns while `task_id` is what keeps the server busy; False when it no longer is."""
+    moved = session.execute(
+        update(Server)
+        .where(Server.id == server_id, Server.task_id == task_id, Server.deleted.is_(False))
+        .values(**{"updated_at": now(), **values})
+    )
+    return bool(moved.rowcount)  # type: ignore[attr-defined]
+
+
+def release(session: Session, server_id: str, task_id: str, **values: Any) -> bool:
+    """The task is over: nothing is being done to the server any more."""
+    return change_if_owned(session, server_id, task_id, task_state=None, task_id=None, **values)
+
+
+def fail(session: Session, server_id: str, task_id: str, fault: dict[str, Any]) -> bool:
+    """The task is over and left the server in ERROR, with the reason."""
+    return release(session, server_id, task_id, vm_state=ERROR, fault=fault, progress=0)
+
+
+def fault(message: str, code: int = 500, details: str = "") -> dict[str, Any]:
+    """A fault as the API shows it (API reference: `fault`); the sentence is cut at 255 characters."""
+    return {"code": code, "message": message[:255], "details": details[:10_000], "created": iso(now())}
+
+
+def mark_deleted(session: Session, server_id: str) -> None:
+    """The guest is gone: keep the row for listings of deleted servers and for usage."""
+    moment = now()
+    session.execute(
+        update(Server)
+        .where(Server.id == server_id)
+        .values(
+            deleted=True, vm_state=DELETED, task_state=None, task_id=None, power_state=0,
+            terminated_at=moment, updated_at=moment,
+        )
+    )  # fmt: skip
+
+
+_FILTERS: dict[str, Any] = {
+    "uuid": Server.id,
+    "id": Server.id,
+    "user_id": Server.user_id,
+    "host": Server.host,
+    "node": Server.node,
+    "image": Server.image_id,
+    "flavor": Server.flavor_id,
+    "availability_zone": Server.availability_zone,
+    "key_name": Server.key_name,
+    "config_drive": Server.config_drive,
+    "power_state": Server.power_state,
+    "task_state": Server.task_state,
+    "vm_state": Server.vm_state,
+    "progress": Server.progress,
+    "reservation_id": Server.reservation_id,
+    "launch_index": Server.launch_index,
+    "kernel_id": Server.kernel_id,
+    "ramdisk_id": Server.ramdisk_id,
+    "root_device_name": Server.root_device_name,
+    "locked_by": Server.locked_by,
+    "auto_disk_config": Server.disk_config,
+    "access_ip_v4": Server.access_ip_v4,
+    "access_ip_v6": Server.access_ip_v6,
+    "hostname": Server.hostname,
+}
+"""Filters that compare a column with one value or with any of a list."""
+
+_PATTERNS: dict[str, Any] = {
+    "name": Server.name,
+    "description": Server.description,
+}
+"""Filters that are regular expressions (API reference: `name`)."""
+
+_MOMENTS: dict[str, Any] = {
+    "created_at": Server.created_at,
+    "launched_at": Server.launched_at,
+    "terminated_at": Server.terminated_at,
+}
+
+SORT_KEYS: dict[str, Any] = {
+    **{k: v for k, v in _FILTERS.items() if k not in ("id", "image", "flavor")},
+    "uuid": Server.id,
+    "id": Server.id,
+    "created_at": Server.created_at,
+    "updated_at": Server.updated_at,
+    "launched_at": Server.launched_at,
+    "terminated_at": Server.terminated_at,
+    "display_name": Server.name,
+    "name": Server.name,
+    "project_id": Server.project_id,
+    "locked": Server.locked_by,
+    "instance_type_id": Server.flavor_id,
+    "image_ref": Server.image_id,
+    "display_description": Server.description,
+}
+"""Sort keys by API name."""
+
+
+def page(session: Session, query: ServerQuery) -> list[Record]:
+    """One page of servers by keyset: its cost does not grow with how far it is into the list.
+
+    Raises MarkerNotFound.
+    """
+    wanted = _SELECT if query.detail else [Server.id, Server.name]
+    statement = select(*wanted).where(*_conditions(query))
+    order = [(key, direction) for key, direction in query.sort if key in SORT_KEYS]
+    if "id" not in {key for key, _ in order}:
+        order.append(("id", "desc"))
+    if query.marker is not None:
+        statement = statement.where(_after(session, query, order))
+    for key, direction in order:
+        column = SORT_KEYS[key]
+        # NULLs sort differently by dialect; saying "is it NULL" first makes the order the same on all.
+        null = [column.is_(None)] if column.property.columns[0].nullable else []
+        statement = statement.order_by(*null, column.desc() if direction == "desc" else column.asc())
+    rows = session.execute(statement.limit(query.limit))
+    if query.detail:
+        return [_record(row) for row in rows]
+    return [{"id": row[0], "name": row[1]} for row in rows]
+
+
+def _conditions(query: ServerQuery) -> list[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = []
+    if query.project_id is not None:
+        where.append(Server.project_id == query.project_id)
+    if query.deleted is not None:
+        where.append(Server.deleted.is_(query.deleted))
+    if query.changes_since is not None:
+        where.append(_changed() >= from_iso(query.changes_since))
+    if query.changes_before is not None:
+        where.append(_changed() <= from_iso(query.changes_before))
+    for name, value in query.filters.items():
+        where.append(_condition(name, value))
+    return where
+
+
+def _changed() -> Any:
+    return func.coalesce(Server.updated_at, Server.created_at)
+
+
+def _condition(name: str, value: Any) -> ColumnElement[bool]:
+    """One filter; an unknown name is a programming error of the caller, who has checked names."""
+    if name in _FILTERS:
+        column = _FILTERS[name]
+        if isinstance(value, list | tuple):
+            return column.in_(list(value))  # type: ignore[no-any-return]
+        return column.is_(None) if value is None else column == value
+    if name in _PATTERNS:
+        return _PATTERNS[name].regexp_match(str(value))  # type: ignore[no-any-return]
+    if name in _MOMENTS:
+        return _MOMENTS[name] >= from_iso(str(value))  # type: ignore[no-any-return]
+    if name == "status":
+        return or_(*[_of_status(one) for one in (value if isinstance(value, list | tuple) else [value])])
+    if name == "locked":
+        return Server.locked_by.is_not(None) if value else Server.locked_by.is_(None)
+    if name == "project_id":
+        return Server.project_id == value
+    raise KeyError(name)
+
+
+def _of_status(shown: str) -> ColumnElement[bool]:
+    """Servers that show this status; none for one that does not exist."""
+    vm_states, task_states = vm_states_of(shown)
+    condition: ColumnElement[bool] = Server.vm_state.in_(vm_states)
+    return condition & Server.task_state.in_(task_states) if task_states else condition
+
+
+def _after(session: Session, query: ServerQuery, order: list[tuple[str, Any]]) -> ColumnElement[bool]:
+    """Rows behind the marker in this order: (a > x) or (a = x and b > y) or …"""
+    where = [Server.id == query.marker]
+    if query.project_id is not None:
+        where.append(Server.project_id == query.project_id)
+    row = session.execute(select(*[SORT_KEYS[key] for key, _ in order]).where(*where)).first()
+    if row is None:
+        raise MarkerNotFound(marker=query.marker)
+    alternatives, equal = [], []
+    for (key, direction), value in zip(order, row, strict=True):
+        column = SORT_KEYS[key]
+        behind = _behind(column, value, direction)
+        if behind is not None:
+            alternatives.append(_all([*equal, behind]))
+        equal.append(column.is_(None) if value is None else column == value)
+    return or_(*alternatives)
+
+
+def _behind(column: Any, value: Any, direction: str) -> ColumnElement[bool] | None:
+    """Values behind `value` where NULLs come last; None when nothing is."""
+    if value is None:
+        return None
+    behind = column < value if direction == "desc" else column > value
+    return or_(behind, column.is_(None)) if column.property.columns[0].nullable else behind
+
+
+def _all(conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
+    return and_(*conditions)
+
+
+def change_if_idle(session: Session, server_id: str, **values: Any) -> bool:
+    """Set columns while nothing is being done to the server; False when something is."""
+    moved = session.execute(
+        update(Server)
+        .where(Server.id == server_id, Server.task_state.is_(None), Server.deleted.is_(False))
+        .values(**{"updated_at": now(), **values})
+    )
+    return bool(moved.rowcount)  # type: ignore[attr-defined]
