@@ -111,7 +111,10 @@ class PolicyNotAuthorized(Forbidden):
 
 
 class OverQuota(Forbidden):
-    message = "Quota exceeded for {resources}: Requested {requested}, but already used {used} of {allowed} {resources}"
+    message = (
+        "Quota exceeded for {resources}: Requested {requested}, "
+        "but already used {used} of {allowed} {resources}"
+    )
 
 
 class NotFound(NovaliteError):
@@ -201,7 +204,7 @@ class FlavorDiskTooSmall(BadRequest):
 
 
 class FlavorMemoryTooSmall(BadRequest):
-    message = "Flavor's memory is too small for requested image: it needs {needed} MB, the flavor has {ram} MB."
+    message = "Flavor's memory is too small for requested image: {needed} MB needed, the flavor has {ram}."
 
 
 class KeypairNotFound(NotFound):

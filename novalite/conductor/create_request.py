@@ -1,4 +1,4 @@
-"""Check one accepted POST /servers against flavor, image, key and zones, and make the rows. Pure but for reads."""
+"""Check one accepted POST /servers against flavor, image, key and zones, and make its rows."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _host(session: Session, condition: Any) -> bool:
 
 
 def hint_hosts(session: Session, ctx: Context, hint: Any) -> tuple[str, ...]:
-    """The hosts of the servers a same_host or different_host hint names; raises BadRequest for an unknown one."""
+    """Hosts of the servers that a same_host or different_host hint names; BadRequest for an unknown one."""
     ids = [hint] if isinstance(hint, str) else list(hint or ())
     if not ids:
         return ()

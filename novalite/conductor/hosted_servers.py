@@ -67,7 +67,9 @@ class HostedServersEndpoint(HostedServers):
             return
         if server["host"] != host or server["task_state"] is not None:
             return
-        power = PowerState(change.power_state) if change.power_state in list(PowerState) else PowerState.NOSTATE
+        power = (
+            PowerState(change.power_state) if change.power_state in list(PowerState) else PowerState.NOSTATE
+        )
         values: dict[str, object] = {"power_state": int(power)}
         if landed := SEEN.get((server["vm_state"], power)):
             values["vm_state"] = landed

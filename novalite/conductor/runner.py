@@ -1,10 +1,11 @@
-"""Who runs tasks and when: a poke, a host's report, a host that comes up, and the sweep for all that got lost."""
+"""Who runs tasks and when: a poke, a host's report, a host that comes up, the sweep for what got lost."""
 
 from __future__ import annotations
 
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -29,9 +30,15 @@ class TaskRunner:
     a flow, which call `sweep()` themselves.
     """
 
-    def __init__(self, env: Env, flows: dict[str, Flow], inline: bool = False) -> None:
+    def __init__(
+        self,
+        env: Env,
+        flows: dict[str, Flow],
+        inline: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.env, self.conf, self.inline = env, env.conf.conductor, inline
-        self.engine = Engine(env, flows)
+        self.engine = Engine(env, flows, clock)
         self.flows = flows
         self._running: set[str] = set()
         self._lock = threading.Lock()
@@ -84,7 +91,7 @@ class TaskRunner:
         if result is None:
             return self._stale(report)
         task, outcome = result
-        self.env.tasks.engine._announce(task)
+        self.engine.announce(task)
         if outcome != "closed":
             self._submit(self._resume, task, outcome)
         return Verdict(keep=True)
@@ -97,7 +104,7 @@ class TaskRunner:
             return None
         task = Task.of(row)
         flow = self.flows[task.kind]
-        step = self.engine._next(flow, task)
+        step = self.engine.next_step(flow, task)
         assert isinstance(step, HostStep)
         task.host_events(report)
         task.wait_host = None
@@ -108,7 +115,7 @@ class TaskRunner:
             task.error = dict(error.to_wire())
             task.facts["reported"] = True
             task.event_ends(step.name, error, report.details)
-            db_tasks.save(session, task.id, self.env.owner, **self.engine._columns(task))
+            db_tasks.save(session, task.id, self.env.owner, **self.engine.columns(task))
             return task, "failed"
         task.done[step.name] = {"power_state": report.power_state, "facts": report.facts}
         task.event_ends(step.name)
@@ -116,7 +123,7 @@ class TaskRunner:
 
     def _resume(self, task: Task, outcome: str) -> None:
         if outcome == "armed":
-            step = self.engine._next(self.flows[task.kind], task)
+            step = self.engine.next_step(self.flows[task.kind], task)
             assert isinstance(step, HostStep)
             self.engine.send(task, step)
         else:
@@ -155,9 +162,7 @@ class TaskRunner:
         return len(found)
 
     def _take_overdue(self, task_id: str, seen: float, fresh: bool = False) -> None:
-        row = self.env.db.run(
-            lambda s: db_tasks.lease_overdue(s, task_id, seen, self.env.owner, self._until)
-        )
+        row = self.env.db.run(lambda s: db_tasks.lease_overdue(s, task_id, seen, self.env.owner, self._until))
         if row is None:
             return
         if row["wait_host"] is None:
@@ -171,7 +176,7 @@ class TaskRunner:
         task = Task.of(row)
         host = task.wait_host
         assert host is not None
-        step = self.engine._next(self.flows[task.kind], task)
+        step = self.engine.next_step(self.flows[task.kind], task)
         assert isinstance(step, HostStep)
         with self.env.db.read() as session:
             alive = services.compute_is_up(session, host, self.env.conf.service_down_time)
@@ -214,10 +219,13 @@ class TaskRunner:
             with self._lock:
                 mine = list(self._running)
             if mine:
-                try:
-                    self.env.db.run(lambda s: db_tasks.renew(s, mine, self.env.owner, self._until))
-                except NovaliteError as error:
-                    LOG.warning("Leases of %d tasks were not renewed: %s", len(mine), error)
+                self._renew(mine)
+
+    def _renew(self, mine: list[str]) -> None:
+        try:
+            self.env.db.run(lambda s: db_tasks.renew(s, mine, self.env.owner, self._until))
+        except NovaliteError as error:
+            LOG.warning("Leases of %d tasks were not renewed: %s", len(mine), error)
 
     # --- threads
 

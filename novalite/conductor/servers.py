@@ -38,7 +38,7 @@ from novalite.objects.servers import (
 )
 from novalite.rpc.contracts.compute import Guests
 from novalite.rpc.contracts.servers import Servers
-from novalite.states import ACTIONS, ACTIVE, PAUSED, STOPPED, SUSPENDED
+from novalite.states import ACTIONS, ACTIVE, BUILDING, PAUSED, STOPPED, SUSPENDED
 
 METADATA_STATES = (ACTIVE, PAUSED, SUSPENDED, STOPPED)
 CHANGEABLE = ("name", "description", "hostname", "access_ip_v4", "access_ip_v6", "disk_config")
@@ -75,7 +75,9 @@ class ServersEndpoint(Servers):
         for row in rows:
             task_args = {**args, "spec": {**spec, "server_id": row["id"]}}
             task_ids.append(
-                db_tasks.open_task(session, ctx, "create", "create", row["id"], ctx.project_id, look_at, task_args)
+                db_tasks.open_task(
+                    session, ctx, "create", "create", row["id"], ctx.project_id, look_at, task_args
+                )
             )
             row["task_id"] = task_ids[-1]
         servers.create(session, rows)
@@ -192,7 +194,9 @@ class ServersEndpoint(Servers):
         server = servers.get(session, server_id, scope(ctx))
         _check_lock(ctx, server)
         if server["vm_state"] not in states:
-            raise InvalidServerState(verb=verb, server_id=server_id, attr="vm_state", state=server["vm_state"])
+            raise InvalidServerState(
+                verb=verb, server_id=server_id, attr="vm_state", state=server["vm_state"]
+            )
         return server
 
     # --- act
@@ -262,7 +266,7 @@ class ServersEndpoint(Servers):
     def console_output(self, ctx: Context, server_id: str, length: int | None = None) -> str:
         with self.env.db.read() as session:
             server = servers.get(session, server_id, scope(ctx))
-        if server["host"] is None or server["launched_at"] is None and server["vm_state"] == "building":
+        if server["host"] is None or (server["launched_at"] is None and server["vm_state"] == BUILDING):
             raise ServerNotReady(server_id=server_id)
         return self.env.client.of(Guests, host=server["host"]).console_output(ctx, server_id, length)
 

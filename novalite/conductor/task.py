@@ -200,7 +200,7 @@ class Engine:
 
     def _forward(self, flow: Flow, task: Task) -> None:
         while True:
-            step = self._next(flow, task)
+            step = self.next_step(flow, task)
             if isinstance(step, Step):
                 self._do(task, step)
                 continue
@@ -209,12 +209,13 @@ class Engine:
             if outcome == "closed":
                 return
             if outcome == "armed":
-                armed = self._next(flow, task)
+                armed = self.next_step(flow, task)
                 assert isinstance(armed, HostStep)
                 self.send(task, armed)
                 return
 
-    def _next(self, flow: Flow, task: Task) -> AnyStep | None:
+    def next_step(self, flow: Flow, task: Task) -> AnyStep | None:
+        """The first step that is not done; None at the end."""
         return next((s for s in flow.steps if s.name not in task.done), None)
 
     def _do(self, task: Task, step: Step) -> None:
@@ -236,12 +237,12 @@ class Engine:
     def commit_run(self, session: Session, flow: Flow, task: Task) -> Outcome:
         """The same on `task` itself, in the caller's transaction."""
         while True:
-            step = self._next(flow, task)
+            step = self.next_step(flow, task)
             if step is None:
                 self._close(session, task, "done")
                 return "closed"
             if isinstance(step, Step):
-                db_tasks.save(session, task.id, self.env.owner, **self._columns(task))
+                db_tasks.save(session, task.id, self.env.owner, **self.columns(task))
                 return "more"
             if isinstance(step, CommitStep):
                 task.event_begins(step.name)
@@ -267,7 +268,7 @@ class Engine:
         task.wait_host = host
         task.deadline = self.clock() + self.env.conf.conductor[step.timeout]
         db_tasks.save(
-            session, task.id, self.env.owner, **self._columns(task), wait_host=host, attempt=task.attempt,
+            session, task.id, self.env.owner, **self.columns(task), wait_host=host, attempt=task.attempt,
             asks=1, owner=None, look_at=self.clock() + self.env.conf.conductor.host_wait_seconds,
             deadline=task.deadline,
         )  # fmt: skip
@@ -288,15 +289,21 @@ class Engine:
             )
             step.ask(self.env, task, work)
         except NovaliteError as error:
-            LOG.warning("Task %s: host %s could not be asked (%s); trying later", task.id, task.wait_host, error)
+            LOG.warning(
+                "Task %s: host %s could not be asked (%s); trying later", task.id, task.wait_host, error
+            )
 
     # --- backward
 
     def _note_failure(self, task: Task, flow: Flow, error: Exception) -> None:
-        known = error if isinstance(error, NovaliteError) else RemoteError(reason=f"{type(error).__name__}: {error}")
+        known = (
+            error
+            if isinstance(error, NovaliteError)
+            else RemoteError(reason=f"{type(error).__name__}: {error}")
+        )
         if not isinstance(error, NovaliteError):
             LOG.exception("Task %s (%s of server %s) failed", task.id, task.kind, task.server_id)
-        step = self._next(flow, task)
+        step = self.next_step(flow, task)
         task.error = dict(known.to_wire())
         if step:
             task.event_begins(step.name)
@@ -323,14 +330,14 @@ class Engine:
             if isinstance(step, CommitStep) and step.undo:
                 step.undo(self.env, task, session)
             left = [name for name in task.begun if name != step.name]
-            columns = self._columns(task) | {"journal": task.journal | {"begun": left}}
+            columns = self.columns(task) | {"journal": task.journal | {"begun": left}}
             db_tasks.save(session, task.id, self.env.owner, **columns)
 
         if not isinstance(step, CommitStep) and step.undo:
             step.undo(self.env, task)
         self.env.db.run(commit)
         task.begun.remove(step.name)
-        self._announce(task)
+        self.announce(task)
 
     def _failed(self, session: Session, flow: Flow, task: Task) -> tuple[bool, Task]:
         trial = copy.deepcopy(task)
@@ -339,7 +346,7 @@ class Engine:
         if again:
             trial.error = None
             trial.server = None
-            db_tasks.save(session, trial.id, self.env.owner, **self._columns(trial))
+            db_tasks.save(session, trial.id, self.env.owner, **self.columns(trial))
         else:
             self._close(session, trial, "failed")
         return again, trial
@@ -356,29 +363,31 @@ class Engine:
         later = self.clock() + min(60.0, self.env.conf.conductor.sweep_interval * 2**failures)
         self.env.db.run(
             lambda session: db_tasks.save(
-                session, task.id, self.env.owner, **self._columns(task), owner=None, look_at=later
+                session, task.id, self.env.owner, **self.columns(task), owner=None, look_at=later
             )
         )
 
     # --- rows
 
-    def _columns(self, task: Task) -> dict[str, Any]:
+    def columns(self, task: Task) -> dict[str, Any]:
+        """The row's columns as the task is in memory; nobody is waited for."""
         return {"journal": task.journal, "events": task.events, "wait_host": None, "error": task.error}
 
     def _save(self, task: Task) -> None:
-        self.env.db.run(lambda s: db_tasks.save(s, task.id, self.env.owner, **self._columns(task)))
+        self.env.db.run(lambda s: db_tasks.save(s, task.id, self.env.owner, **self.columns(task)))
 
     def _close(self, session: Session, task: Task, state: str) -> None:
         db_tasks.save(
-            session, task.id, self.env.owner, **self._columns(task), state=state, owner=None, finished_at=now()
+            session, task.id, self.env.owner, **self.columns(task), state=state, owner=None, finished_at=now()
         )
 
     def _adopt(self, task: Task, trial: Task) -> None:
         """Take over what a committed transaction made of the task."""
         task.__dict__.update(trial.__dict__)
-        self._announce(task)
+        self.announce(task)
 
-    def _announce(self, task: Task) -> None:
+    def announce(self, task: Task) -> None:
+        """Tell the schedulers which hosts the committed steps changed."""
         if task.touched:
             self.env.feed.changed(task.touched)
             task.touched = set()

@@ -5,17 +5,41 @@ from oslo_config import cfg
 GROUP = "conductor"
 OPTS = [
     cfg.IntOpt("workers", default=16, min=1, help="Threads that answer calls and run tasks."),
-    cfg.FloatOpt("lease_seconds", default=15.0, min=1.0, help="How long a task stays with a conductor that "
-                 "no longer renews its lease."),
-    cfg.FloatOpt("sweep_interval", default=5.0, min=0.05, help="Seconds between looks for tasks whose "
-                 "message, conductor or host was lost."),
-    cfg.FloatOpt("host_wait_seconds", default=30.0, min=0.5, help="How long a host may neither report on work "
-                 "nor list it in its heartbeat before it is asked again."),
-    cfg.IntOpt("host_asks", default=5, min=1, help="How often a host is asked for the same work before the "
-               "step fails."),
+    cfg.FloatOpt(
+        "lease_seconds",
+        default=15.0,
+        min=1.0,
+        help="How long a task stays with a conductor that no longer renews its lease.",
+    ),
+    cfg.FloatOpt(
+        "sweep_interval",
+        default=5.0,
+        min=0.05,
+        help="Seconds between looks for tasks whose message, conductor or host was lost.",
+    ),
+    cfg.FloatOpt(
+        "host_wait_seconds",
+        default=30.0,
+        min=0.5,
+        help="How long a host may neither report on work "
+        "nor list it in its heartbeat before it is asked again.",
+    ),
+    cfg.IntOpt(
+        "host_asks",
+        default=5,
+        min=1,
+        help="How often a host is asked for the same work before the step fails.",
+    ),
     cfg.IntOpt("action_timeout", default=600, min=1, help="Seconds a host may be busy with one action."),
-    cfg.IntOpt("instance_build_timeout", default=1800, min=1, help="Seconds a host may be busy with one build."),
+    cfg.IntOpt(
+        "instance_build_timeout", default=1800, min=1, help="Seconds a host may be busy with one build."
+    ),
     cfg.IntOpt("max_attempts", default=3, min=1, help="Hosts tried for one build."),
-    cfg.IntOpt("claim_rounds", default=10, min=1, help="Times the scheduler is asked again after every "
-               "candidate of an answer was lost to other claims."),
+    cfg.IntOpt(
+        "claim_rounds",
+        default=10,
+        min=1,
+        help="Times the scheduler is asked again after every "
+        "candidate of an answer was lost to other claims.",
+    ),
 ]

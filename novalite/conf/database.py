@@ -14,7 +14,12 @@ OPTS = [
     ),
     cfg.IntOpt("pool_size", default=16, min=1, help="Connections kept open per conductor."),
     cfg.IntOpt("pool_timeout", default=30, min=1, help="Seconds to wait for a free connection."),
-    cfg.IntOpt("start_timeout", default=60, min=1, help="Seconds between log lines that say the database "
-               "is unreachable, while a daemon waits for it at start."),
+    cfg.IntOpt(
+        "start_timeout",
+        default=60,
+        min=1,
+        help="Seconds between log lines that say the database "
+        "is unreachable, while a daemon waits for it at start.",
+    ),
     cfg.IntOpt("max_retries", default=8, min=0, help="Times a transaction is run again after a deadlock."),
 ]

@@ -68,7 +68,9 @@ def begin(session: Session, server_id: str, verb: str, task_id: str) -> None:
         idle = or_(idle, Server.task_state.in_(rule.during))
     moved = session.execute(
         update(Server)
-        .where(Server.id == server_id, Server.deleted.is_(False), Server.vm_state.in_(rule.allowed_from), idle)
+        .where(
+            Server.id == server_id, Server.deleted.is_(False), Server.vm_state.in_(rule.allowed_from), idle
+        )
         .values(task_state=rule.busy, task_id=task_id, updated_at=now())
     )
     if moved.rowcount == 0:  # type: ignore[attr-defined]
@@ -95,7 +97,7 @@ def change(session: Session, server_id: str, **values: Any) -> None:
     )
 
 
-def change_if_owned(session: Session, server_id: str, task_id: str, **values: Any) -> bool:
+def change_if_owned(session: Session, server_id: str, task_id: str, /, **values: Any) -> bool:
     """Set columns while `task_id` is what keeps the server busy; False when it no longer is."""
     moved = session.execute(
         update(Server)
@@ -239,12 +241,12 @@ def _condition(name: str, value: Any) -> ColumnElement[bool]:
     if name in _FILTERS:
         column = _FILTERS[name]
         if isinstance(value, list | tuple):
-            return column.in_(list(value))  # type: ignore[no-any-return]
+            return column.in_(list(value))
         return column.is_(None) if value is None else column == value
     if name in _PATTERNS:
-        return _PATTERNS[name].regexp_match(str(value))  # type: ignore[no-any-return]
+        return _PATTERNS[name].regexp_match(str(value))
     if name in _MOMENTS:
-        return _MOMENTS[name] >= from_iso(str(value))  # type: ignore[no-any-return]
+        return _MOMENTS[name] >= from_iso(str(value))
     if name == "status":
         return or_(*[_of_status(one) for one in (value if isinstance(value, list | tuple) else [value])])
     if name == "locked":
@@ -269,7 +271,8 @@ def _after(session: Session, query: ServerQuery, order: list[tuple[str, Any]]) -
     row = session.execute(select(*[SORT_KEYS[key] for key, _ in order]).where(*where)).first()
     if row is None:
         raise MarkerNotFound(marker=query.marker)
-    alternatives, equal = [], []
+    alternatives: list[ColumnElement[bool]] = []
+    equal: list[ColumnElement[bool]] = []
     for (key, direction), value in zip(order, row, strict=True):
         column = SORT_KEYS[key]
         behind = _behind(column, value, direction)

@@ -53,7 +53,12 @@ class Database:
             if self.url.database not in (None, "", ":memory:"):
                 options |= {"pool_size": pool_size, "max_overflow": pool_size}
         else:
-            options |= {"pool_size": pool_size, "max_overflow": 4, "pool_pre_ping": True, "pool_recycle": 1800}
+            options |= {
+                "pool_size": pool_size,
+                "max_overflow": 4,
+                "pool_pre_ping": True,
+                "pool_recycle": 1800,
+            }
             options |= {"isolation_level": "READ COMMITTED"}
             timeout = {"connect_timeout": 5}
             options |= {"connect_args": timeout if self.dialect in ("postgresql", "mysql", "mariadb") else {}}
@@ -126,7 +131,11 @@ def _translated() -> Iterator[None]:
     except PoolTimeout as error:
         raise DatabaseBusy() from error
     except (OperationalError, InterfaceError, DBAPIError) as error:
-        code = str(getattr(error.orig, "sqlstate", None) or (error.orig.args[:1] or [""])[0]) if error.orig else ""
+        code = (
+            str(getattr(error.orig, "sqlstate", None) or (error.orig.args[:1] or [""])[0])
+            if error.orig
+            else ""
+        )
         if code in RETRY_CODES or "database is locked" in str(error.orig):
             raise DatabaseBusy() from error
         if error.connection_invalidated or isinstance(error, InterfaceError | OperationalError):

@@ -94,7 +94,7 @@ def _take(session: Session, task_id: str, condition: Any, owner: str, until: flo
     return get(session, task_id) if taken.rowcount else None  # type: ignore[attr-defined]
 
 
-def save(session: Session, task_id: str, owner: str, **values: Any) -> None:
+def save(session: Session, task_id: str, owner: str, /, **values: Any) -> None:
     """Change a task that `owner` runs. Raises TaskLost when it is no longer the owner or the task is over."""
     moved = session.execute(
         update(Task)
@@ -137,7 +137,9 @@ def overdue(session: Session, at: float, limit: int = 200) -> list[tuple[str, fl
 def waiting_for(session: Session, host: str) -> list[tuple[str, float]]:
     """(id, look_at) of open tasks that wait for a report of this host."""
     rows = session.execute(
-        select(Task.id, Task.look_at).where(Task.wait_host == host, Task.state == "open", Task.owner.is_(None))
+        select(Task.id, Task.look_at).where(
+            Task.wait_host == host, Task.state == "open", Task.owner.is_(None)
+        )
     )
     return [(row[0], row[1]) for row in rows]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import select as sql_select
@@ -13,7 +14,7 @@ from novalite.conductor.task import CommitStep, Flow, HostStep, Step, Task
 from novalite.db import allocations, servers
 from novalite.db.models.base import now
 from novalite.db.models.compute import Host
-from novalite.errors import ClaimLost, NovaliteError, NoValidHost
+from novalite.errors import ClaimLost, NoValidHost, NovaliteError
 from novalite.objects.scheduling import RequestSpec
 from novalite.objects.servers import HostWork
 from novalite.rpc.contracts.compute import Guests
@@ -33,7 +34,10 @@ def select(env: Env, task: Task) -> dict[str, Any]:
     answer = env.client.of(Scheduler).select(task.ctx, spec)
     if not answer.selections:
         raise NoValidHost(reason=_why(task, answer.summary))
-    return {"candidates": [c.model_dump() for c in answer.selections[0].candidates], "summary": answer.summary}
+    return {
+        "candidates": [c.model_dump() for c in answer.selections[0].candidates],
+        "summary": answer.summary,
+    }
 
 
 def _why(task: Task, summary: str) -> str:
@@ -92,10 +96,8 @@ def discard(env: Env, task: Task) -> None:
         with env.db.read() as session:
             task.load_server(session)
         work = HostWork(task_id=task.id, attempt=task.attempt, verb="discard", server=guest_spec(env, task))
-        try:
+        with suppress(NovaliteError):  # recovery of that host compares its guests with ours
             env.client.of(Guests, host=host).destroy(task.ctx, work)
-        except NovaliteError:
-            pass  # recovery of that host compares its guests with ours
 
 
 def settle(env: Env, task: Task, session: Session) -> None:
@@ -103,7 +105,13 @@ def settle(env: Env, task: Task, session: Session) -> None:
     report = task.done["build"]
     power = report["power_state"] if report["power_state"] is not None else PowerState.RUNNING
     servers.release(
-        session, task.server_id, task.id, vm_state=ACTIVE, power_state=int(power), launched_at=now(), progress=100
+        session,
+        task.server_id,
+        task.id,
+        vm_state=ACTIVE,
+        power_state=int(power),
+        launched_at=now(),
+        progress=100,
     )
 
 
