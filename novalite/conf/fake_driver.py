@@ -1,0 +1,27 @@
+"""[fake_driver]: the hypervisor in memory, for demos, load and tests."""
+
+from oslo_config import cfg
+from oslo_config.types import Dict, Float
+
+GROUP = "fake_driver"
+OPTS = [
+    cfg.IntOpt("vcpus", default=64, min=1,
+               help="CPUs of the host."),
+    cfg.IntOpt("ram_mb", default=262144, min=1,
+               help="MB of memory of the host."),
+    cfg.IntOpt("disk_gb", default=10240, min=1,
+               help="GB of disk of the host."),
+    cfg.BoolOpt("needs_images", default=False,
+                help="Fetch images into the cache as a real driver would."),
+    cfg.Opt("delays", type=Dict(Float(min=0.0)), default={},
+            help="Seconds an operation takes, by operation: spawn:0.5,stop:2 . Operations: spawn, "
+                 "disks, guest_start, destroy, start, stop, reboot, pause, unpause, suspend, resume, "
+                 "console, inventory, guests."),
+    cfg.StrOpt("failures_file", default="",
+               help='JSON file of failures to play, read again when it changes: {"spawn": {"reason": '
+                    '"disk is broken", "times": 2, "delay": 1.0}}. Without times it fails for good; '
+                    "without reason it is only slow. {host} in the path becomes the host's name."),
+    cfg.StrOpt("state_file", default="",
+               help="File in which guests outlive the daemon. Empty: they end with it. {host} in the path "
+                    "becomes the host's name."),
+]
