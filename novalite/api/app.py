@@ -1,0 +1,95 @@
+"""create_app: one Flask application that serves compute, identity and image on one port."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+from flask import Flask
+from oslo_config import cfg
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from novalite.api import faults, middleware, versions
+from novalite.api.policy import Policy, Rule
+from novalite.api.prefixes import Prefixes
+from novalite.api.routing import Row, view_of
+from novalite.api.runtime import ApiRuntime, IdentityPort
+from novalite.rpc.client import Client
+
+NOUNS = (
+    "versions",
+    "extensions",
+    "servers",
+    "metadata",
+    "instance_actions",
+    "addresses",
+    "flavors",
+    "keypairs",
+    "services",
+    "hypervisors",
+    "availability_zones",
+    "limits",
+    "quotas",
+)
+"""Modules of this package with a table `ROUTES`."""
+
+POLICIES = ("novalite.api.policies", "novalite.identity.api.policies", "novalite.images.api.policies")
+COMPANIONS = ("novalite.identity.api", "novalite.images.api")
+"""Packages with `blueprint(runtime)`; they name their own URL prefix."""
+
+
+def create_app(conf: cfg.ConfigOpts, client: Client, identity: IdentityPort | None = None) -> Flask:
+    """The whole API over `client`; `identity` None means the embedded one. Opens no connection itself."""
+    app = Flask("novalite.api", static_folder=None)
+    app.url_map.strict_slashes = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    runtime = ApiRuntime(conf, client, identity or _embedded(conf, client), Policy(conf, rules()))
+    app.extensions["novalite"] = runtime
+    middleware.install(app)
+    faults.install(app)
+    versions.install(app)
+    rows = [row for module in _present(NOUNS, "novalite.api.") for row in module.ROUTES.rows]
+    _add_rows(app, rows)
+    for module in _present(COMPANIONS):
+        if hasattr(module, "blueprint"):
+            app.register_blueprint(module.blueprint(runtime))
+    nouns = frozenset(row.path.split("/")[1] for row in rows)
+    app.wsgi_app = Prefixes(app.wsgi_app, nouns, conf.api.project_id_regex)  # type: ignore[method-assign]
+    if conf.api.enable_proxy_headers_parsing:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_prefix=1)  # type: ignore[method-assign]
+    return app
+
+
+def rules() -> list[Rule]:
+    """Every policy row of every table."""
+    return [rule for module in _present(POLICIES) for rule in module.RULES]
+
+
+def _present(names: tuple[str, ...], package: str = "") -> Iterator[ModuleType]:
+    for name in names:
+        if find_spec(package + name) is not None:
+            yield import_module(package + name)
+
+
+def _embedded(conf: cfg.ConfigOpts, client: Client) -> IdentityPort:
+    module = import_module("novalite.identity.embedded")
+    made: IdentityPort = module.EmbeddedIdentity(conf, client)
+    return made
+
+
+def _add_rows(app: Flask, rows: list[Row]) -> None:
+    """One Flask rule per path; the view behind it picks the row by method and version."""
+    paths: dict[str, list[Row]] = {}
+    for row in rows:
+        paths.setdefault(re.sub("<[^>]*>", "<>", row.path), []).append(row)
+    for shape, alike in paths.items():
+        app.add_url_rule(
+            "/v2.1" + alike[0].path,
+            endpoint=f"compute:{shape}",
+            view_func=view_of(alike),
+            methods=sorted({row.method for row in alike}),
+            provide_automatic_options=False,
+        )

@@ -1,0 +1,98 @@
+"""Answers as tables: which field is shown from which microversion on, to whom, and where it comes from.
+
+FLAVOR = View(
+    Field("id", lambda r, see: r["flavor_id"]),
+    Field("description", lambda r, see: r["description"], since=55),
+    Field("rxtx_factor", lambda r, see: r["rxtx_factor"], until=101),
+)
+FLAVOR.show(record, see)            # one
+FLAVOR.show_all(records, see)       # many, with the list of fields picked once
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from novalite.api.links import Links
+from novalite.api.microversions import Version
+from novalite.api.policy import allowed
+from novalite.objects.base import Record
+
+
+class _Absent:
+    """What a field's value function answers to leave the field out."""
+
+
+ABSENT: Any = _Absent()
+
+
+@dataclass(frozen=True)
+class See:
+    """How records are looked at: the version, the links of the request, anything a noun needs in `more`."""
+
+    version: Version
+    links: Links
+    more: Any = None
+
+
+Value = Callable[[Record, See], Any]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One key of an answer. `since` and `until` are minor versions, inclusive.
+
+    `policy` names a rule the caller must pass to see it (asked once per answer). Several fields may
+    share a name as long as their versions or policies do not meet. `optional` fields may be ABSENT.
+    """
+
+    name: str
+    value: Value
+    since: int = 1
+    until: int | None = None
+    policy: str | None = None
+    optional: bool = False
+
+    def at(self, minor: int) -> bool:
+        """Whether the field exists in that minor version."""
+        return self.since <= minor and (self.until is None or minor <= self.until)
+
+
+class View:
+    """The fields of one kind of answer."""
+
+    def __init__(self, *fields: Field) -> None:
+        self.fields = fields
+        self._rules = tuple(dict.fromkeys(f.policy for f in fields if f.policy))
+        self._pick = lru_cache(maxsize=512)(self._picked)
+
+    def _picked(
+        self, minor: int, granted: frozenset[str]
+    ) -> tuple[list[tuple[str, Value]], list[tuple[str, Value]]]:
+        seen = [f for f in self.fields if f.at(minor) and (f.policy is None or f.policy in granted)]
+        always = [(f.name, f.value) for f in seen if not f.optional]
+        return always, [(f.name, f.value) for f in seen if f.optional]
+
+    def show_all(self, records: Iterable[Record], see: See) -> list[Record]:
+        """Every record as its answer."""
+        minor = see.version[1]
+        granted = frozenset(rule for rule in self._rules if self._asked_at(rule, minor) and allowed(rule))
+        always, maybe = self._pick(minor, granted)
+        shown = []
+        for record in records:
+            answer = {name: value(record, see) for name, value in always}
+            for name, value in maybe:
+                if (found := value(record, see)) is not ABSENT:
+                    answer[name] = found
+            shown.append(answer)
+        return shown
+
+    def _asked_at(self, rule: str, minor: int) -> bool:
+        return any(f.policy == rule and f.at(minor) for f in self.fields)
+
+    def show(self, record: Record, see: See) -> Record:
+        """One record as its answer."""
+        return self.show_all((record,), see)[0]

@@ -1,0 +1,5 @@
+"""Servers: routes, actions, schemas and views."""
+
+from novalite.api.routing import Routes
+
+ROUTES = Routes()
