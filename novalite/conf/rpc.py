@@ -1,4 +1,4 @@
-"""[rpc]: how the message bus is used. What oslo.messaging itself offers ([oslo_messaging_rabbit]) works too."""
+"""[rpc]: how the message bus is used. oslo.messaging's own [oslo_messaging_rabbit] is read too."""
 
 from oslo_config import cfg
 
@@ -13,5 +13,6 @@ OPTS = [
     cfg.StrOpt("control_exchange", default="novalite", help="Exchange of all messages of this cloud."),
     cfg.IntOpt("max_pending", default=10_000, min=1,
                help="Messages that may wait in one queue of the in-process bus before it refuses more."),
-    cfg.IntOpt("connections", default=30, min=2, help="Connections to RabbitMQ that one daemon may open to send."),
+    cfg.IntOpt("connections", default=30, min=2,
+               help="Connections to RabbitMQ that one daemon may open to send."),
 ]
