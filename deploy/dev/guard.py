@@ -37,7 +37,9 @@ def watch(folder: Path, *cleanup: Sequence[str]) -> None:
 
 def sweep(folder: Path) -> int:
     """End every process with a pid file below `folder`; returns how many there were."""
-    found = [path for path in sorted(folder.rglob("*.pid")) if processes.running(path)]
+    # libvirt's driver.pid names whoever has the QEMU driver open, not a process of its own.
+    files = [path for path in sorted(folder.rglob("*.pid")) if path.name != "driver.pid"]
+    found = [path for path in files if processes.running(path)]
     for path in found:
         processes.end(path, seconds=5)
     return len(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -111,25 +112,31 @@ def test_hypervisor_hosts_are_separate_and_see_each_other() -> None:
     assert prefix not in subprocess.run(["ip", "netns"], capture_output=True, text=True).stdout
 
 
-def test_a_killed_test_run_leaves_no_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "service"),
+    [("postgresql", "PostgreSQL()"), ("hosts", "Hypervisors(2)"), ("rabbitmq", "RabbitMQ()")],
+)
+def test_a_killed_test_run_leaves_nothing(module: str, service: str, tmp_path: Path) -> None:
+    note = tmp_path / "note"
     script = (
         "import time, pathlib\n"
-        "from deploy.dev.postgresql import PostgreSQL\n"
-        "server = PostgreSQL().start()\n"
-        f"pathlib.Path({str(tmp_path / 'pids')!r}).write_text(f'{{server.pids[0]}} {{server.state}}')\n"
+        f"from deploy.dev.{module} import *\n"
+        f"service = {service}.start()\n"
+        f"note = pathlib.Path({str(note)!r})\n"
+        "pathlib.Path(f'{note}.new').write_text(f'{service.state} {service.pids}')\n"
+        "pathlib.Path(f'{note}.new').rename(note)\n"
         "time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.PIPE) as run:
-        deadline = time.monotonic() + 30
-        while not (tmp_path / "pids").exists() and run.poll() is None and time.monotonic() < deadline:
+        deadline = time.monotonic() + 90
+        while not note.exists() and run.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         if run.poll() is not None and b"NotInstalled" in (run.stderr.read() if run.stderr else b""):
-            pytest.skip("PostgreSQL is not installed")
-        time.sleep(0.1)
+            pytest.skip(f"{module} is not installed")
         os.kill(run.pid, signal.SIGKILL)
-    pid, state = (tmp_path / "pids").read_text().split()
-    assert all_gone([int(pid)])
-    deadline = time.monotonic() + 10
+    state, _, pids = note.read_text().partition(" ")
+    assert all_gone(json.loads(pids), seconds=30)
+    deadline = time.monotonic() + 20
     while Path(state).exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not Path(state).exists()
