@@ -235,6 +235,8 @@ class Cloud(Service):
             "DEFAULT.host": name,
             "DEFAULT.state_path": str(place),
             "DEFAULT.transport_url": self.transport_url,
+            "DEFAULT.start_retry_interval": "1",
+            "DEFAULT.graceful_shutdown_timeout": "10",
         }
         own: dict[str, dict[str, str]] = {
             "conductor": {

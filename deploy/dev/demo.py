@@ -145,6 +145,7 @@ class Demo:
         self.say("openstack server create")
         what = ["--image", IMAGE, "--flavor", FLAVOR, "--nic", "none"]
         server = self.openstack("server", "create", *what, SERVER, "-f", "value", "-c", "id").strip()
+        self._admin = self.api
         wait_for(f"server {server} ACTIVE", lambda: self._settled(server), 120, every=0.1)
         self.say("server is ACTIVE")
         return server
@@ -166,12 +167,7 @@ class Demo:
     def await_guest(self, server: str, seconds: float = 120) -> None:
         """Wait for the guest's own line on its console."""
         api = self.api
-
-        def up() -> bool:
-            body = {"os-getConsoleOutput": {"length": 50}}
-            return UP in api.compute("POST", f"/servers/{server}/action", body)["output"]
-
-        wait_for("the guest's own word that it is up", up, seconds, every=0.2)
+        wait_for("the guest's own word that it is up", lambda: UP in api.console(server), seconds, every=0.2)
 
     def own_share(self, server: str) -> float | None:
         """Seconds from the accepted request to the started domain, by the server's own events."""
@@ -209,7 +205,7 @@ class Demo:
         self.say("stopped" + (f", and ended {left} guests left over" if left else ""))
 
     def _settled(self, server: str) -> bool:
-        found = self.api.compute("GET", f"/servers/{server}")["server"]
+        found = self._admin.server(server)
         if found["status"] == "ERROR":
             raise RuntimeError(f"server is in ERROR: {found.get('fault', {}).get('message')}")
         return bool(found["status"] == "ACTIVE")

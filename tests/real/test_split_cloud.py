@@ -1,0 +1,136 @@
+"""A cloud of separate daemons: real guests on two hosts, and daemons killed while servers are built."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy
+
+from deploy.dev.client import Api, Refused
+from deploy.dev.cloud import Cloud, Plan
+from deploy.dev.guest import UP, guest_image
+from deploy.dev.processes import wait_for
+from tests.services.fixtures import running
+
+pytestmark = [pytest.mark.real, pytest.mark.services]
+QUICK = {"DEFAULT.report_interval": "1", "DEFAULT.service_down_time": "6"}
+
+
+@pytest.fixture(scope="module")
+def split() -> Iterator[Cloud]:
+    """Two of everything, on two hypervisor hosts."""
+    plan = Plan(computes=2, driver="libvirt", apis=2, conductors=2, schedulers=2, options=QUICK)
+    with running(Cloud(plan)) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def pretended() -> Iterator[Cloud]:
+    """Two of everything and four hosts that only pretend."""
+    plan = Plan(computes=4, driver="fake", apis=2, conductors=2, schedulers=2, options=QUICK)
+    with running(Cloud(plan)) as started:
+        yield started
+
+
+def settled(api: Api, servers: list[str]) -> dict[str, dict[str, Any]]:
+    """Those servers that are neither being built nor busy."""
+    found = {server: shown(api, server) for server in servers}
+    idle = {k: v for k, v in found.items() if v and not v["OS-EXT-STS:task_state"]}
+    return {k: v for k, v in idle.items() if v["status"] in ("ACTIVE", "ERROR")}
+
+
+def shown(api: Api, server: str) -> dict[str, Any]:
+    """The server, or nothing while the API cannot answer."""
+    try:
+        return api.server(server)
+    except (OSError, Refused):
+        return {}
+
+
+def insist(ask: Any, seconds: float = 30) -> Any:
+    """Ask again while the API is being hurt; a refusal of the request itself is final."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return ask()
+        except (OSError, Refused) as problem:
+            if isinstance(problem, Refused) and problem.status < 500:
+                raise
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def rows(cloud: Cloud, statement: str) -> list[tuple[Any, ...]]:
+    engine = sqlalchemy.create_engine(cloud.database_url)
+    try:
+        with engine.connect() as link:
+            return [tuple(row) for row in link.execute(sqlalchemy.text(statement))]
+    finally:
+        engine.dispose()
+
+
+def assert_books_balance(cloud: Cloud) -> None:
+    """Every placed server has one allocation, every allocation its server, every host their sum."""
+    placed = rows(cloud, "SELECT id, host FROM servers WHERE NOT deleted AND vm_state <> 'error'")
+    held = rows(cloud, "SELECT server_id, host FROM allocations")
+    assert sorted(held) == sorted(placed)
+    used = rows(cloud, "SELECT host, used_vcpus, used_ram_mb, used_disk_gb, servers FROM hosts ORDER BY host")
+    sums = rows(
+        cloud,
+        "SELECT h.host, COALESCE(SUM(a.vcpus), 0), COALESCE(SUM(a.ram_mb), 0), COALESCE(SUM(a.disk_gb), 0),"
+        " COUNT(a.server_id) FROM hosts h LEFT JOIN allocations a ON a.host = h.host"
+        " GROUP BY h.host ORDER BY h.host",
+    )
+    assert [tuple(map(str, row)) for row in used] == [tuple(map(str, row)) for row in sums]
+
+
+def test_eight_guests_on_two_hosts_come_up(split: Cloud) -> None:
+    api = split.api
+    image = api.upload("guest", guest_image())
+    flavor = api.flavor("tiny")
+    servers = [api.boot(f"guest-{i}", image, flavor) for i in range(8)]
+    wait_for("8 servers settled", lambda: len(settled(api, servers)) == 8, 240, every=0.5)
+    states = settled(api, servers)
+    assert {s["status"] for s in states.values()} == {"ACTIVE"}, [s.get("fault") for s in states.values()]
+    assert Counter(s["OS-EXT-SRV-ATTR:host"] for s in states.values()) == {"compute-1": 4, "compute-2": 4}
+
+    waiting = set(servers)
+
+    def all_up() -> bool:
+        waiting.difference_update([s for s in waiting if UP in api.console(s)])
+        return not waiting
+
+    wait_for("8 guests say they are up", all_up, 300, every=1)
+    assert_books_balance(split)
+    for server in servers:
+        api.compute("DELETE", f"/servers/{server}")
+    wait_for("guests gone", lambda: not any(split.hypervisors.host(i).guests() for i in (1, 2)), 60)  # type: ignore[union-attr]
+    wait_for("books closed", lambda: not rows(split, "SELECT 1 FROM allocations"), 60)
+    assert_books_balance(split)
+
+
+def test_killed_daemons_and_a_restarted_broker_lose_no_server(pretended: Cloud) -> None:
+    api = pretended.api
+    image = api.upload("guest", guest_image())
+    flavor = api.flavor("tiny", ram=64, disk=1)
+    servers: list[str] = []
+    for i in range(20):
+        servers.append(insist(lambda i=i: api.boot(f"pretended-{i}", image, flavor)))
+        if i == 6:
+            for name in ("conductor-1", "scheduler-1", "compute-1"):
+                pretended.kill(name)
+        if i == 12:
+            pretended.broker.restart()
+        if i == 16:
+            for name in ("conductor-1", "scheduler-1", "compute-1"):
+                pretended.start_member(name)
+    wait_for("20 servers settled", lambda: len(settled(api, servers)) == 20, 60, every=0.5)
+    for server in settled(api, servers).values():
+        assert server["status"] == "ACTIVE" or server["fault"]["message"]
+    assert not rows(pretended, "SELECT id FROM tasks WHERE state = 'open'")
+    assert_books_balance(pretended)
