@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -50,18 +52,23 @@ def open_database(conf: ConfigOpts) -> Database:
 
 
 class ConductorManager:
-    """One conductor. `inline` makes tasks run in the caller's thread (tests)."""
+    """One conductor. Tests make tasks run in the caller's thread (`inline`) and set the clock of leases."""
 
     topic = "conductor"
 
     def __init__(
-        self, conf: ConfigOpts, client: Client, db: Database | None = None, inline: bool = False
+        self,
+        conf: ConfigOpts,
+        client: Client,
+        db: Database | None = None,
+        inline: bool = False,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.conf = conf
         self.db = db if db is not None else open_database(conf)
         self.env = Env(conf=conf, db=self.db, client=client, host=conf.host)
         self.env.feed = Feed(self.db, client, interval=0 if inline else 0.05)
-        self.env.tasks = TaskRunner(self.env, FLOWS, inline=inline)
+        self.env.tasks = TaskRunner(self.env, FLOWS, inline=inline, clock=clock)
         self._wire_companions()
         self._stopping = threading.Event()
 

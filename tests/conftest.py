@@ -1,0 +1,33 @@
+"""Fixtures every test may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cloud import Cloud
+
+pytest_plugins = ["tests.services.fixtures"]
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Cloud]:
+    """A whole control plane in one process, with one host."""
+    with Cloud(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def two_hosts(tmp_path: Path) -> Iterator[Cloud]:
+    """The same with two hosts."""
+    with Cloud(tmp_path, hosts=("alpha", "beta")) as made:
+        yield made
+
+
+@pytest.fixture
+def two_conductors(tmp_path: Path) -> Iterator[Cloud]:
+    """Two conductors and two hosts; requests go to the first conductor while it lives."""
+    with Cloud(tmp_path, hosts=("alpha", "beta"), conductors=2) as made:
+        yield made

@@ -1,0 +1,130 @@
+"""Break a flow at every step, message and commit, let the survivors clean up, and check what must always hold.
+
+A case is one way to break it once. Whatever the case, afterwards: no task is open, no server is busy, what
+hosts give equals what servers hold, and exactly the guests exist that servers say they have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from novalite.conductor.task import CommitStep, Flow, HostStep, Step
+from novalite.db import allocations
+from novalite.db.models.compute import Allocation, Host, Server, Task
+from novalite.db.session import Database
+from novalite.errors import NovaliteError
+from novalite.rpc.bus import DaemonKilled
+from sqlalchemy import select
+
+from tests.cloud import Cloud, Conductor
+
+MODES = ("fails", "runs twice", "killed before", "killed after")
+
+
+class BrokenOnPurpose(NovaliteError):
+    """The failure that cases inject."""
+
+    message = "Broken on purpose."
+
+
+def step_cases(flow: Flow) -> list[tuple[str, str]]:
+    """Every (step, mode) of a flow."""
+    return [(step.name, mode) for step in flow.steps for mode in MODES]
+
+
+class Saboteur:
+    """Wraps one function of a step; acts once."""
+
+    def __init__(self, conductor: Conductor, do: Any, mode: str) -> None:
+        self.conductor, self.do, self.mode = conductor, do, mode
+        self.acted = False
+
+    def __call__(self, *args: Any) -> Any:
+        if self.acted:
+            return self.do(*args)
+        self.acted = True
+        if self.mode == "fails":
+            raise BrokenOnPurpose()
+        if self.mode == "killed before":
+            self.conductor.die()
+        answer = self.do(*args)
+        if self.mode == "runs twice":
+            answer = self.do(*args)
+        if self.mode == "killed after":
+            self.conductor.die()
+        return answer
+
+
+@contextmanager
+def broken_step(conductor: Conductor, kind: str, name: str, mode: str) -> Iterator[Saboteur]:
+    """The conductor's flow `kind` behaves as `mode` says at step `name`, once."""
+    flows = conductor.manager.env.tasks.flows
+    flow = flows[kind]
+    step = flow.step(name)
+    what = "ask" if isinstance(step, HostStep) else "do"
+    saboteur = Saboteur(conductor, getattr(step, what), mode)
+    broken: Step | CommitStep | HostStep = replace(step, **{what: saboteur})
+    steps = tuple(broken if s.name == name else s for s in flow.steps)
+    patched = {**flows, kind: replace(flow, steps=steps)}
+    runner = conductor.manager.env.tasks
+    runner.flows = runner.engine.flows = patched
+    try:
+        yield saboteur
+    finally:
+        runner.flows = runner.engine.flows = flows
+
+
+class KillingDatabase(Database):
+    """Ends its conductor right before or right after the n-th transaction from when it is armed."""
+
+    conductor: Conductor
+    left: int | None = None
+    after = False
+
+    def arm(self, number: int, after: bool) -> None:
+        """The `number`-th (from 0) write transaction from now is the last thing the conductor does."""
+        self.left, self.after = number, after
+
+    def run(self, work: Any) -> Any:
+        if self.left is None:
+            return super().run(work)
+        now, self.left = self.left == 0, self.left - 1
+        if now and not self.after:
+            self.conductor.die()
+        answer = super().run(work)
+        if now:
+            self.conductor.die()
+        return answer
+
+
+def check_invariants(cloud: Cloud) -> None:
+    """What must hold whenever nothing is going on."""
+    with cloud.db.read() as session:
+        open_tasks = session.execute(select(Task.id, Task.kind).where(Task.state == "open")).all()
+        servers = session.execute(select(Server)).scalars().all()
+        hosts = {h.host: h for h in session.execute(select(Host)).scalars()}
+        held = {(a.server_id, a.host) for a in session.execute(select(Allocation)).scalars()}
+        totals = allocations.totals(session)
+    assert open_tasks == [], f"tasks left open: {open_tasks}"
+    busy = [(s.id, s.task_state) for s in servers if s.task_state is not None]
+    assert busy == [], f"servers left busy: {busy}"
+    for server in servers:
+        if server.vm_state == "error":
+            assert server.fault and server.fault["message"], "ERROR without a reason"
+        assert server.vm_state != "building", "a server was left building"
+    placed = {(s.id, s.host) for s in servers if not s.deleted and s.host is not None}
+    assert held == placed, f"allocations {held} differ from servers {placed}"
+    for name, host in hosts.items():
+        total = totals.get(name, allocations.Amount(0, 0, 0))
+        assert (host.used_vcpus, host.used_ram_mb, host.used_disk_gb) == (
+            total.vcpus, total.ram_mb, total.disk_gb,
+        ), f"host {name} counts use that nobody holds"  # fmt: skip
+        assert host.servers == len([h for h in held if h[1] == name])
+        guests = {g.server_id for g in cloud.driver(name).guests()}
+        assert guests == {s for s, h in placed if h == name}, f"guests on {name} differ from servers"
+
+
+__all__ = ["MODES", "BrokenOnPurpose", "DaemonKilled", "KillingDatabase", "broken_step", "check_invariants", "step_cases"]
