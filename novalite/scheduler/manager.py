@@ -1,0 +1,141 @@
+"""The scheduler daemon: answers `select`, hears of changed hosts, reads them all when it must."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from novalite import metrics
+from novalite.context import Context, system
+from novalite.objects.hosts import HostDeltas, HostTableDump
+from novalite.objects.scheduling import RequestSpec, Selections
+from novalite.periodic import Periodic
+from novalite.rpc.client import Client
+from novalite.rpc.contracts.base import Contract
+from novalite.rpc.contracts.hosts import HostFeed, Hosts, Scheduler
+from novalite.scheduler import pipeline, registry
+from novalite.scheduler.explain import Verdict, explain
+from novalite.scheduler.feed import Feed
+from novalite.scheduler.host_table import HostTable
+from novalite.scheduler.request import check, need
+
+LOG = logging.getLogger(__name__)
+DECIDED = metrics.Timer("novalite_scheduler_decision_seconds", "Time to choose hosts, waiting included.")
+REFUSED = metrics.Counter("novalite_scheduler_refused_total", "Servers no host was found for.")
+HOSTS = metrics.Gauge("novalite_scheduler_hosts", "Hosts in the table.")
+
+
+class SchedulerManager:
+    """Wires table, feed and pipeline; the daemon runner serves `endpoints()` on the topic `scheduler`."""
+
+    def __init__(self, conf: Any, client: Client) -> None:
+        """Raises ConfigError for filters or weighers that do not exist."""
+        self.conf = conf
+        self.plan = registry.plan(conf)
+        self.table = HostTable(debit_seconds=conf.scheduler.debit_seconds)
+        self.feed = Feed(self.table, lambda: _read(client))
+
+    def start(self) -> None:
+        """Begin to read the hosts; answers at once. Call it when the endpoints are being served already,
+        so that no change falls between the first read and the first message."""
+        HOSTS.watch(lambda: float(len(self.table)))
+        self.feed.start()
+
+    def stop(self) -> None:
+        """End the reading thread."""
+        self.feed.stop()
+
+    def reload(self) -> None:
+        """Use the filters, weighers and multipliers that the configuration names now (SIGHUP); raises
+        ConfigError and keeps the old ones when it is wrong."""
+        self.plan = registry.plan(self.conf)
+
+    def endpoints(self) -> list[Contract]:
+        """What this daemon answers."""
+        return [SchedulerEndpoint(self), HostFeedEndpoint(self.feed)]
+
+    def periodics(self) -> list[Periodic]:
+        """What the runner calls now and then: a full read, should a change ever have been told wrongly."""
+
+        def refresh(ctx: Context) -> None:
+            self.feed.want("periodic")
+
+        return [Periodic("refresh-hosts", refresh, lambda: self.conf.scheduler.full_read_interval)]
+
+    def health(self) -> dict[str, Any]:
+        """For the health answer: how many hosts are known, whether anything is missing, and why."""
+        return {"hosts": len(self.table), "current": self.feed.current, "problem": self.feed.error}
+
+    # --- deciding -------------------------------------------------------------------------------
+
+    def select(self, spec: RequestSpec) -> Selections:
+        """Hosts for the request; debits what it proposes. Raises BadRequest, Unavailable.
+
+        Fewer selections than asked for is an answer that was checked against a fresh table.
+        """
+        check(spec)
+        began = time.perf_counter()
+        section = self.conf.scheduler
+        self.feed.need_hosts(section.first_read_timeout)
+        answer = self._decide(spec)
+        if len(answer.selections) < spec.count and self.feed.refresh_if_old(section.refusal_wait):
+            answer = self._decide(spec)
+        DECIDED.observe(time.perf_counter() - began)
+        self._tell(spec, answer)
+        return answer
+
+    def explain(self, spec: RequestSpec) -> list[Verdict]:
+        """Why each host was refused or where it ranks, at this moment; proposes and debits nothing."""
+        check(spec)
+        self.feed.need_hosts(self.conf.scheduler.first_read_timeout)
+        return explain(self.plan, self.table.snapshot(), spec)
+
+    def _decide(self, spec: RequestSpec) -> Selections:
+        plan, table = self.plan, self.table
+        with table.lock:
+            table.forget_debits(spec.server_id)
+            hosts = table.hosts()
+            answer = pipeline.select(plan, hosts, spec)
+            if len(answer.selections) < spec.count and table.has_debits:
+                # Own picks steer, they never refuse: whether they become servers, only the claim knows.
+                bare = pipeline.select(plan, hosts.without_debits(), spec)
+                answer = bare if len(bare.selections) > len(answer.selections) else answer
+            for selection in answer.selections:
+                table.debit(selection.candidates[0].host, need(spec), spec.server_id)
+        return answer
+
+    def _tell(self, spec: RequestSpec, answer: Selections) -> None:
+        missing = spec.count - len(answer.selections)
+        if missing:
+            REFUSED.add(by=missing)
+            LOG.info(
+                "server %s: no host for %d of %d: %s", spec.server_id, missing, spec.count, answer.summary
+            )
+        elif LOG.isEnabledFor(logging.DEBUG):
+            chosen = [s.candidates[0].host for s in answer.selections]
+            LOG.debug("server %s: %s of %d hosts", spec.server_id, ", ".join(chosen), answer.considered)
+
+
+def _read(client: Client) -> HostTableDump:
+    return client.of(Hosts).table(system())
+
+
+class SchedulerEndpoint(Scheduler):
+    """conductor -> any scheduler."""
+
+    def __init__(self, manager: SchedulerManager) -> None:
+        self.manager = manager
+
+    def select(self, ctx: Context, spec: RequestSpec) -> Selections:
+        return self.manager.select(spec)
+
+
+class HostFeedEndpoint(HostFeed):
+    """conductor -> every scheduler."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+
+    def changed(self, ctx: Context, deltas: HostDeltas) -> None:
+        self.feed.receive(deltas)

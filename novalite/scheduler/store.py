@@ -1,0 +1,165 @@
+"""Where the columns of the hosts live: arrays that grow, an index by name, words kept once.
+
+Memory: COLUMNS take 28 numbers or 207 bytes a host; with names, nodes and the index it is about
+0.4 kB a host (measured: `benchmarks/scheduler.py`), so 100,000 hosts cost about 40 MB.
+No locks here: HostTable has one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from novalite.objects.hosts import HostRow
+from novalite.scheduler.columns import (
+    CODED,
+    COLUMNS,
+    FREE,
+    OWED,
+    TOLD,
+    USE,
+    Aggregates,
+    Column,
+    Words,
+    smallest_override,
+)
+
+
+class Store:
+    """Hosts in no particular order; a removed one is replaced by the last."""
+
+    def __init__(self, rows: Iterable[HostRow] = ()) -> None:
+        self.size = 0
+        self.names: list[str] = []
+        self.nodes: list[str] = []
+        self.index: dict[str, int] = {}
+        self.columns: dict[str, Column] = {name: np.zeros(64, kind) for name, kind in COLUMNS.items()}
+        self.words = {words: Words() for words in CODED.values()}
+        self._settings: dict[tuple[str, float], tuple[int, Column | None]] = {}
+        self._folded: dict[tuple[str, float], Column] = {}
+        for row in rows:
+            self.put(row)
+
+    # --- rows -----------------------------------------------------------------------------------
+
+    def put(self, row: HostRow) -> int:
+        """Add a host, or replace what is known of it but not what is owed; answers where it lives."""
+        at = self.index.get(row.host)
+        if at is None:
+            at = self._append(row)
+        elif self.nodes[at] != row.node:
+            self.nodes[at] = row.node
+        columns = self.columns
+        for name in TOLD:
+            columns[name][at] = getattr(row, name)
+        for total in ("total_vcpus", "total_ram_mb", "total_disk_gb"):
+            if not columns[total][at]:
+                columns[total][at] = columns[total.replace("total", "cap")][at]
+        for used in USE:
+            columns[used][at] = getattr(row, used) + columns[OWED[used]][at]
+        for free, cap in FREE.items():
+            columns[free][at] = columns[cap][at] - columns[cap.replace("cap", "used")][at]
+        self._put_words(at, row)
+        return at
+
+    def _append(self, row: HostRow) -> int:
+        at = self.size
+        if at == len(self.columns["version"]):
+            for name, column in self.columns.items():
+                self.columns[name] = np.concatenate([column, np.zeros_like(column)])
+        self.names.append(row.host)
+        # One string for both where they are the same, as they nearly always are.
+        self.nodes.append(row.host if row.node == row.host else row.node)
+        self.index[row.host] = at
+        for owed in OWED.values():
+            self.columns[owed][at] = 0
+        self.size += 1
+        self._folded.clear()
+        return at
+
+    def _put_words(self, at: int, row: HostRow) -> None:
+        words, columns = self.words, self.columns
+        columns["zone"][at] = words["zones"].code(row.zone)
+        columns["hypervisor_type"][at] = words["hypervisors"].code(row.hypervisor_type)
+        columns["traits"][at] = words["trait_sets"].code(row.traits)
+        place = words["places"].code(row.aggregates, _key(row.aggregates))
+        if columns["place"][at] != place:
+            columns["place"][at] = place
+            self._folded.clear()
+
+    def remove(self, host: str) -> None:
+        """Forget a host; absence is fine."""
+        at = self.index.pop(host, None)
+        if at is None:
+            return
+        last = self.size - 1
+        if at != last:
+            for column in self.columns.values():
+                column[at] = column[last]
+            self.names[at], self.nodes[at] = self.names[last], self.nodes[last]
+            self.index[self.names[at]] = at
+        self.names.pop()
+        self.nodes.pop()
+        self.size = last
+        self._folded.clear()
+
+    def owe(self, at: int, vcpus: int, ram_mb: int, disk_gb: int, servers: int = 1) -> None:
+        """Count a pick that no claim was heard of yet; negative amounts take it back."""
+        amounts = dict(zip(USE, (vcpus, ram_mb, disk_gb, servers), strict=True))
+        for used, amount in amounts.items():
+            self.columns[used][at] += amount
+            self.columns[OWED[used]][at] += amount
+        for free, cap in FREE.items():
+            self.columns[free][at] -= amounts[cap.replace("cap", "used")]
+
+    def told_servers(self, at: int) -> int:
+        """How many servers the host was last told to carry."""
+        return int(self.columns["servers"][at] - self.columns["owed_servers"][at])
+
+    def copy(self) -> Store:
+        """The same hosts at this moment, to read from without a lock; it cannot grow."""
+        other = Store()
+        other.size, other.names, other.nodes = self.size, list(self.names), list(self.nodes)
+        other.index, other.words = dict(self.index), self.words
+        other.columns = {name: column[: self.size].copy() for name, column in self.columns.items()}
+        return other
+
+    # --- settings that aggregates override ------------------------------------------------------
+
+    def setting(self, name: str, default: float) -> Column | None:
+        """By code of `place`: the override, or `default`; None when no aggregate says anything."""
+        places = self.words["places"].values
+        seen, column = self._settings.get((name, default), (0, None))
+        if seen == len(places):
+            return column
+        found = [smallest_override(place, name, _number) for place in places]
+        column = None
+        if any(value is not None for value in found):
+            column = np.array([default if value is None else value for value in found])
+        self._settings[name, default] = (len(places), column)
+        self._folded.pop((name, default), None)
+        return column
+
+    def folded(self, name: str, default: float, by_place: Column) -> Column:
+        """One number per host of the store; kept until a host comes, goes or changes its aggregates."""
+        column = self._folded.get((name, default))
+        if column is None:
+            column = self._folded[name, default] = by_place[self.columns["place"][: self.size]]
+        return column
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if math.isnan(value):
+        raise ValueError(text)
+    return value
+
+
+def _key(aggregates: Aggregates) -> Any:
+    """Aggregates as something hashable; equal ones give equal keys."""
+    if not aggregates:
+        return ()
+    return tuple(sorted((name, tuple(sorted(metadata.items()))) for name, metadata in aggregates.items()))

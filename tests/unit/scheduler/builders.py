@@ -1,0 +1,46 @@
+"""Hosts and requests for scheduler tests: each takes only what the test is about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from novalite.conf.load import for_tests
+from novalite.objects.flavors import Flavor
+from novalite.objects.hosts import HostRow
+from novalite.objects.scheduling import RequestSpec
+from novalite.scheduler import registry
+from novalite.scheduler.columns import Hosts
+from novalite.scheduler.pipeline import Plan
+from novalite.scheduler.store import Store
+
+NOW = 1_000_000.0
+
+
+def a_host(name: str = "node1", **facts: Any) -> HostRow:
+    """An idle host with 16 vCPUs, 32 GB and 500 GB, alive at NOW."""
+    told: dict[str, Any] = {
+        "node": name, "version": 1, "generation": 1, "enabled": True, "forced_down": False,
+        "last_seen": NOW, "zone": "nova", "cap_vcpus": 16, "cap_ram_mb": 32768, "cap_disk_gb": 500,
+        "used_vcpus": 0, "used_ram_mb": 0, "used_disk_gb": 0, "servers": 0,
+    }  # fmt: skip
+    return HostRow(host=name, **{**told, **facts})
+
+
+def a_spec(
+    server_id: str = "server", vcpus: int = 1, ram_mb: int = 1024, disk_gb: int = 10, **asked: Any
+) -> RequestSpec:
+    """A request for one small server."""
+    sizes = {k: asked.pop(k) for k in ("ephemeral_gb", "swap_mb") if k in asked}
+    flavor = Flavor(flavor_id="1", name="small", vcpus=vcpus, ram_mb=ram_mb, disk_gb=disk_gb, **sizes)
+    return RequestSpec(server_id=server_id, flavor=flavor, **asked)
+
+
+def hosts(*rows: HostRow, now: float = NOW) -> Hosts:
+    """These hosts as columns."""
+    return Hosts(Store(rows), now)
+
+
+def a_plan(**options: Any) -> Plan:
+    """The pipeline of the default configuration with [scheduler] options changed; no shuffling."""
+    options = {"shuffle_best_same_weighed_hosts": False, **options}
+    return registry.plan(for_tests({f"scheduler.{k}": v for k, v in options.items()}))

@@ -1,0 +1,77 @@
+"""Every weigher: what it counts, and how configuration and aggregates turn it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from novalite.conf.load import for_tests
+from novalite.scheduler.ranking import Ranking, best
+from novalite.scheduler.weighers import WEIGHERS
+from tests.unit.scheduler.builders import a_host, a_spec, hosts
+
+CASES = [
+    ("RAMWeigher", "ram_weight_multiplier", {"used_ram_mb": 10000}, 32768, 22768),
+    ("CPUWeigher", "cpu_weight_multiplier", {"used_vcpus": 6}, 16, 10),
+    ("DiskWeigher", "disk_weight_multiplier", {"used_disk_gb": 100}, 500, 400),
+]
+
+
+@pytest.mark.parametrize(("name", "option", "busy", "of_idle", "of_busy"), CASES)
+def test_weigher_counts_free_room(name, option, busy, of_idle, of_busy):
+    one = WEIGHERS[name](for_tests({f"scheduler.{option}": -2.5}))
+    seen = hosts(a_host("idle"), a_host("busy", **busy))
+    assert one.weigh(seen, a_spec()).tolist() == [of_idle, of_busy]
+    assert one.multiplier(seen) == -2.5
+
+
+@pytest.mark.parametrize(("name", "option", "busy", "of_idle", "of_busy"), CASES)
+def test_aggregate_overrides_the_multiplier_of_its_hosts(name, option, busy, of_idle, of_busy):
+    one = WEIGHERS[name](for_tests())
+    packed = {"packed": {option: "-1.5"}, "other": {option: "3"}}
+    seen = hosts(a_host("plain"), a_host("packed", aggregates=packed))
+    assert np.broadcast_to(one.multiplier(seen), 2).tolist() == [1.0, -1.5]
+    assert np.broadcast_to(one.multiplier(seen.take(np.array([1]))), 1).tolist() == [-1.5]
+
+
+def test_every_weigher_has_a_case():
+    assert {case[0] for case in CASES} == set(WEIGHERS)
+
+
+class Fixed:
+    """Weighs with given numbers."""
+
+    def __init__(self, *numbers, factor=1.0):
+        self.numbers, self.factor = np.array(numbers), factor
+
+    def weigh(self, seen, spec):
+        return self.numbers
+
+    def multiplier(self, seen):
+        return self.factor
+
+
+@pytest.mark.parametrize(
+    ("weighers", "totals"),
+    [
+        ([Fixed(1, 2, 3)], [0, 0.5, 1]),
+        ([Fixed(1, 2, 3, factor=-2.0)], [0, -1, -2]),
+        ([Fixed(7, 7, 7)], [0, 0, 0]),
+        ([Fixed(1, 2, 3), Fixed(30, 20, 10, factor=3.0)], [3, 2, 1]),
+        ([Fixed(0, 5, 10, factor=np.array([1.0, 1.0, 0.5]))], [0, 0.5, 0.5]),
+        ([Fixed(np.nan, 0, 1)], [0, 1, 1]),
+        ([], [0, 0, 0]),
+    ],
+)
+def test_weights_are_brought_to_one_scale_and_summed(weighers, totals):
+    seen = hosts(*(a_host(n) for n in "abc"))
+    named = {str(i): one for i, one in enumerate(weighers)}
+    assert Ranking(named, seen, a_spec()).totals == pytest.approx(totals)
+
+
+def test_best_answers_the_highest_and_equals_in_order():
+    totals = np.array([1.0, 3.0, 2.0, 3.0, 2.0, 2.0])
+    assert best(totals, 1) == [1]
+    assert best(totals, 4) == [1, 3, 2, 4]
+    assert best(totals, 99) == [1, 3, 2, 4, 5, 0]
+    assert best(totals[:0], 3) == []
