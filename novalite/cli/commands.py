@@ -24,7 +24,7 @@ SHELLS = ("bash", "zsh", "fish")
 def cli(ctx: click.Context, cloud: str | None, form: str, quiet: bool) -> None:
     """Talk to a novalite cloud, or start one with `novalite up`.
 
-    Credentials come from clouds.yaml (also ./.demo/clouds.yaml and ./.cloud/clouds.yaml) or from OS_* variables.
+    Credentials come from clouds.yaml (also those of `make demo` and `make cloud`) or from OS_* variables.
     """
     ctx.obj = Session(cloud, Output(form, quiet))
 
