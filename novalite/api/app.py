@@ -26,6 +26,7 @@ NOUNS = (
     "metadata",
     "instance_actions",
     "addresses",
+    "tags",
     "flavors",
     "keypairs",
     "services",

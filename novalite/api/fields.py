@@ -45,8 +45,8 @@ Value = Callable[[Record, See], Any]
 class Field:
     """One key of an answer. `since` and `until` are minor versions, inclusive.
 
-    `policy` names a rule the caller must pass to see it (asked once per answer). Several fields may
-    share a name as long as their versions or policies do not meet. `optional` fields may be ABSENT.
+    `policy` names a rule the caller must pass to see it (asked once per answer). Of several
+    fields with one name the last that is visible is shown. `optional` fields may be ABSENT.
     """
 
     name: str
@@ -72,9 +72,10 @@ class View:
     def _picked(
         self, minor: int, granted: frozenset[str]
     ) -> tuple[list[tuple[str, Value]], list[tuple[str, Value]]]:
-        seen = [f for f in self.fields if f.at(minor) and (f.policy is None or f.policy in granted)]
-        always = [(f.name, f.value) for f in seen if not f.optional]
-        return always, [(f.name, f.value) for f in seen if f.optional]
+        # Of several fields with one name the last that is visible is shown.
+        seen = {f.name: f for f in self.fields if f.at(minor) and (f.policy is None or f.policy in granted)}
+        always = [(f.name, f.value) for f in seen.values() if not f.optional]
+        return always, [(f.name, f.value) for f in seen.values() if f.optional]
 
     def show_all(self, records: Iterable[Record], see: See) -> list[Record]:
         """Every record as its answer."""

@@ -65,6 +65,12 @@ class Policy:
 
     def looks_at_target(self, rule: str) -> bool:
         """Whether `rule`, as overridden, reads more of the target than its project."""
+        answers, key = self._recent(), ("target", rule)
+        if key not in answers:
+            answers[key] = self._mentions_target(rule)
+        return answers[key]
+
+    def _mentions_target(self, rule: str) -> bool:
         seen: set[str] = set()
         todo = [rule]
         while todo:

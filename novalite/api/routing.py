@@ -66,12 +66,17 @@ class Call:
         most: int = runtime().conf.api.max_limit
         return min(self.query.one("limit") or most, most), self.query.one("marker")
 
-    def next_links(self, collection: str, count: int, limit: int, marker: str) -> dict[str, Any]:
-        """{"<collection>_links": […]} when a page of `limit` was full, else {}; `marker` is its last item."""
+    def next_links(
+        self, collection: str, count: int, limit: int, marker: str, key: str | None = None
+    ) -> dict[str, Any]:
+        """{"<collection>_links": [the next page]} when a page of `limit` was full, else {}.
+
+        `marker` is the last item of this page; `key` replaces the name of the links.
+        """
         if count < limit or not count:
             return {}
         pairs = list(request.args.items(multi=True))
-        return {f"{collection}_links": self.links.next(self.path, pairs, marker=marker)}
+        return {key or f"{collection}_links": self.links.next(self.path, pairs, marker=marker)}
 
 
 @dataclass(frozen=True)

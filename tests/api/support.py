@@ -66,7 +66,7 @@ class ApiUnderTest:
         prefix: str = "/v2.1",
         **more: Any,
     ) -> TestResponse:
-        """One request; `version` such as "2.90" or "latest"; `json=` and `query_string=` as Flask has them."""
+        """One request; `version` such as "2.90" or "latest"; `json=`, `query_string=` as in Flask."""
         sent = dict(headers or {})
         if token is not None:
             sent["X-Auth-Token"] = token

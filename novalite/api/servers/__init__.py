@@ -1,5 +1,5 @@
-"""Servers: routes, actions, schemas and views."""
+"""Servers: routes, actions, schemas, filters and views."""
 
-from novalite.api.routing import Routes
+from novalite.api.servers.routes import ROUTES
 
-ROUTES = Routes()
+__all__ = ["ROUTES"]

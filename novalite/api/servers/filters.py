@@ -1,0 +1,218 @@
+"""Query keys of GET /servers: which exist at which version, who may use them, what they mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from novalite.api.paging import Asked, Key, Parser, Query, boolean, integer, one_of, text, when
+from novalite.api.routing import Call
+from novalite.errors import BadRequest, Forbidden
+from novalite.objects.servers import ServerQuery
+from novalite.states import vm_states_of
+
+UNKNOWN_STATUS_SINCE = 38
+"""From here on an unknown status is a 400; before, nothing matches it."""
+ALLOW_ALL = "os_compute_api:servers:allow_all_filters"
+
+
+def pattern(value: str) -> str:
+    """A regular expression."""
+    try:
+        re.compile(value)
+    except (re.error, RecursionError, OverflowError):
+        raise ValueError("it must be a regular expression") from None
+    return text(value)
+
+
+def _tags(value: str) -> list[str]:
+    """Comma-separated tags."""
+    return [part for part in value.split(",") if part]
+
+
+def _zone_free(value: str) -> str:
+    return text(value)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One filter key: reader, versions, `open_since`: the minor version from which non-admins may use it.
+
+    `name` is what the conductor calls it when that differs from the key; None: not a plain filter.
+    """
+
+    read: Parser = text
+    since: int = 1
+    open_since: int | None = None
+    name: str | None = ""
+
+
+ADMIN_ONLY = None
+
+FILTERS: dict[str, Filter] = {
+    "name": Filter(pattern, open_since=1),
+    "status": Filter(open_since=1, name=None),
+    "flavor": Filter(open_since=1),
+    "image": Filter(open_since=1),
+    "reservation_id": Filter(open_since=1),
+    "ip": Filter(pattern, open_since=1),
+    "ip6": Filter(pattern, open_since=5),
+    "changes-since": Filter(when, open_since=1, name=None),
+    "changes-before": Filter(when, since=66, open_since=66, name=None),
+    "all_tenants": Filter(boolean, open_since=1, name=None),
+    "tags": Filter(_tags, since=26, open_since=26),
+    "tags-any": Filter(_tags, since=26, open_since=26),
+    "not-tags": Filter(_tags, since=26, open_since=26),
+    "not-tags-any": Filter(_tags, since=26, open_since=26),
+    "locked": Filter(boolean, since=73, open_since=73),
+    "availability_zone": Filter(open_since=83),
+    "config_drive": Filter(boolean, open_since=83),
+    "key_name": Filter(open_since=83),
+    "created_at": Filter(when, open_since=83),
+    "launched_at": Filter(when, open_since=83),
+    "terminated_at": Filter(when, open_since=83),
+    "power_state": Filter(integer(0), open_since=83),
+    "task_state": Filter(open_since=83),
+    "vm_state": Filter(open_since=83),
+    "progress": Filter(integer(0), open_since=83),
+    "user_id": Filter(open_since=83),
+    "deleted": Filter(boolean, open_since=ADMIN_ONLY, name=None),
+    "soft_deleted": Filter(boolean, open_since=ADMIN_ONLY, name=None),
+    "tenant_id": Filter(open_since=ADMIN_ONLY, name=None),
+    "project_id": Filter(open_since=ADMIN_ONLY, name=None),
+    "host": Filter(open_since=ADMIN_ONLY),
+    "node": Filter(open_since=ADMIN_ONLY),
+    "uuid": Filter(open_since=ADMIN_ONLY),
+    "description": Filter(pattern, open_since=ADMIN_ONLY),
+    "hostname": Filter(open_since=ADMIN_ONLY),
+    "metadata": Filter(open_since=ADMIN_ONLY, name=None),
+    "system_metadata": Filter(open_since=ADMIN_ONLY, name=None),
+    "access_ip_v4": Filter(open_since=ADMIN_ONLY),
+    "access_ip_v6": Filter(open_since=ADMIN_ONLY),
+    "kernel_id": Filter(open_since=ADMIN_ONLY),
+    "ramdisk_id": Filter(open_since=ADMIN_ONLY),
+    "root_device_name": Filter(open_since=ADMIN_ONLY),
+    "launch_index": Filter(integer(0), open_since=ADMIN_ONLY),
+    "auto_disk_config": Filter(open_since=ADMIN_ONLY),
+    "locked_by": Filter(open_since=ADMIN_ONLY),
+}
+"""Filter keys (API reference, "List servers")."""
+
+_NULLABLE = frozenset({"task_state", "key_name", "host", "node", "availability_zone"})
+SORT_KEYS = frozenset(
+    {
+        "access_ip_v4", "access_ip_v6", "auto_disk_config", "availability_zone", "config_drive",
+        "created_at", "display_description", "display_name", "host", "hostname", "image_ref",
+        "instance_type_id", "kernel_id", "key_name", "launch_index", "launched_at", "locked_by", "node",
+        "power_state", "progress", "project_id", "ramdisk_id", "root_device_name", "task_state",
+        "terminated_at", "updated_at", "user_id", "uuid", "vm_state",
+    }
+)  # fmt: skip
+ADMIN_SORT_KEYS = frozenset({"host", "node"})
+LOCKED_SORT_SINCE = 73
+
+QUERY = Query(strict_since=75).plus(
+    {
+        **{name: Key(f.read, since=f.since) for name, f in FILTERS.items()},
+        "limit": integer(0),
+        "marker": text,
+        "sort_key": text,
+        "sort_dir": one_of("asc", "desc"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A ServerQuery, or nothing: the filters contradict what can exist, so the page is empty."""
+
+    query: ServerQuery | None
+
+
+def read(call: Call, rule: str, allowed: Callable[[str], bool], detail: bool) -> Wanted:
+    """What a list request asks for.
+
+    `rule` is the policy of the list; `<rule>:get_all_tenants` lets a caller look at all projects.
+    BadRequest for values that make no sense, Forbidden for what the caller may not ask.
+    """
+    asked, ctx = call.query, call.ctx
+    every_filter = allowed(ALLOW_ALL)
+    usable = [name for name in asked if name in FILTERS and _may(FILTERS[name], every_filter, call.minor)]
+    project: str | None = ctx.project_id
+    if asked.one("all_tenants", False):
+        if not allowed(f"{rule}:get_all_tenants"):
+            raise Forbidden(f"Policy doesn't allow {rule}:get_all_tenants to be performed.")
+        project = asked.one("project_id") or asked.one("tenant_id") if every_filter else None
+    filters = {name: _value(asked, name) for name in usable if FILTERS[name].name is not None}
+    deleted, possible = _states(call, usable, filters)
+    if filters.pop("ip", None) or filters.pop("ip6", None):
+        possible = False  # without a network service no server has an address
+    limit, marker = call.page()
+    since, before = asked.one("changes-since"), asked.one("changes-before")
+    if since and before and since > before:
+        raise BadRequest("The value of changes-since must be less than or equal to changes-before.")
+    query = ServerQuery(
+        detail=detail,
+        project_id=project,
+        filters=filters,
+        limit=limit,
+        marker=marker,
+        sort=_sort(call, every_filter),
+        changes_since=since,
+        changes_before=before,
+        deleted=deleted,
+    )
+    return Wanted(query if possible else None)
+
+
+def _may(row: Filter, every_filter: bool, minor: int) -> bool:
+    return every_filter or (row.open_since is not None and minor >= row.open_since)
+
+
+def _value(asked: Asked, name: str) -> Any:
+    if FILTERS[name].read is _tags:
+        return [tag for tags in asked.all(name) for tag in tags]
+    value = asked.one(name)
+    return None if name in _NULLABLE and value in ("", "None", "null") else value
+
+
+def _states(call: Call, usable: list[str], filters: dict[str, Any]) -> tuple[bool | None, bool]:
+    """Turn status, deleted and soft_deleted into filters: (deleted, whether anything can match)."""
+    asked = call.query
+    deleted: bool | None = None if asked.one("changes-since") or asked.one("changes-before") else False
+    if "deleted" in usable:
+        deleted = asked.one("deleted")
+    statuses = [status.upper() for status in asked.all("status")]
+    if not statuses:
+        return deleted, True
+    known = [status for status in statuses if vm_states_of(status) != ((), None)]
+    if not known:
+        if call.minor >= UNKNOWN_STATUS_SINCE:
+            raise BadRequest(f"Invalid status value: {', '.join(statuses)[:100]}")
+        return deleted, False
+    if "DELETED" in known:
+        if not call.ctx.is_admin:
+            raise Forbidden("Only administrators may list deleted instances")
+        deleted = True
+    filters["status"] = known
+    return deleted, True
+
+
+def _sort(call: Call, every_filter: bool) -> Any:
+    keys, directions = call.query.all("sort_key"), call.query.all("sort_dir")
+    for key in keys:
+        if key not in SORT_KEYS and not (key == "locked" and call.minor >= LOCKED_SORT_SINCE):
+            raise BadRequest(
+                f"Invalid input for query parameter sort_key: servers cannot be sorted by {key[:60]}."
+            )
+        if key in ADMIN_SORT_KEYS and not every_filter:
+            raise Forbidden(f"Only administrators can sort servers by {key}.")
+    if len(directions) > max(len(keys), 1):
+        raise BadRequest("There are more sort_dir than sort_key values.")
+    if not keys:
+        direction = directions[0] if directions else "desc"
+        return (("created_at", direction), ("id", direction))
+    directions = [*directions, *["desc"] * (len(keys) - len(directions))]
+    return tuple(zip(keys, directions, strict=True))
