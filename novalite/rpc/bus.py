@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -92,9 +92,11 @@ class Bus(Protocol):
     ) -> ServerHandle:
         """A server, not yet started, answering for `topic` and for `topic` at `host`."""
 
-    @contextmanager
-    def recording(self) -> Iterator[list[Envelope]]:
+    def recording(self) -> AbstractContextManager[list[Envelope]]:
         """Everything sent by this process while the block runs, in order."""
+
+    def check(self) -> None:
+        """Raise BrokerUnreachable unless messages can be sent now."""
 
     def close(self) -> None:
         """Stop every server and let go of connections."""

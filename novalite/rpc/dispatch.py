@@ -122,7 +122,12 @@ def read_answer(answer: str, method: Method) -> Any:
 
 def _arguments(envelope: Envelope, method: Method) -> dict[str, Any]:
     """The arguments the method knows, as its types; unknown ones (a newer caller) are left out."""
-    given = orjson.loads(envelope.payload)
+    try:
+        given = orjson.loads(envelope.payload)
+    except orjson.JSONDecodeError:
+        given = None
+    if not isinstance(given, dict):
+        raise RpcError(f"{envelope.name} was sent something that is not a JSON object.")
     arguments = {}
     for name, adapter in method.args.items():
         if name in given:

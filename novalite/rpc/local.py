@@ -100,6 +100,11 @@ class LocalBus(SentLog):
         """A server with its own `workers` threads; see `Bus.serve`."""
         return self._carrier.server(Dispatcher(topic, endpoints), host, workers)
 
+    def check(self) -> None:
+        """Raise BrokerUnreachable when the bus is closed."""
+        if self._closed:
+            raise BrokerUnreachable(reason="the bus of this process is closed")
+
     def drain(self, timeout: float = 10.0) -> None:
         """Return when nothing is being served or waits for a server that exists; RpcTimeout otherwise."""
         self._carrier.drain(timeout)
@@ -122,8 +127,7 @@ class LocalBus(SentLog):
         return Hook(self._unanswered, matches, limit)
 
     def _begin(self, envelope: Envelope) -> None:
-        if self._closed:
-            raise BrokerUnreachable(reason="the bus of this process is closed")
+        self.check()
         self._note_sent(envelope)
 
     def _times(self, envelope: Envelope) -> range:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from novalite.context import Context
 from novalite.objects.base import Record
 from novalite.rpc.contracts.base import Contract, call
@@ -115,7 +114,12 @@ class Quotas(Contract, topic="conductor", namespace="quotas", version="1.0"):
 
     @call()
     def update(
-        self, ctx: Context, project_id: str, limits: dict[str, int], force: bool = False, user_id: str | None = None
+        self,
+        ctx: Context,
+        project_id: str,
+        limits: dict[str, int],
+        force: bool = False,
+        user_id: str | None = None,
     ) -> dict[str, int]:
         """Set limits; BadRequest below what is in use unless `force`."""
         raise NotImplementedError
@@ -129,5 +133,3 @@ class Quotas(Contract, topic="conductor", namespace="quotas", version="1.0"):
     def update_defaults(self, ctx: Context, limits: dict[str, int]) -> dict[str, int]:
         """Change the class "default"."""
         raise NotImplementedError
-
-
