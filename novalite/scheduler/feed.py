@@ -53,8 +53,8 @@ class Feed:
         self.want("start")
         self._thread.start()
 
-    def stop(self, timeout: float = 5.0) -> None:
-        """End the reading thread; one that is inside a call is left to die with the process."""
+    def stop(self, timeout: float = 0.5) -> None:
+        """End the reading thread; one that is inside a call ends after it, or with the process."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()

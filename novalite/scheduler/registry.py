@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from inspect import signature
 from typing import Any
 
@@ -57,17 +58,14 @@ def _make(option: str, group: str, own: Mapping[str, type], name: str, conf: Any
 
 
 def _third_party(option: str, group: str, own: Mapping[str, type], name: str) -> Any:
-    """The class behind an entry point. stevedore is imported here because most clouds never need it."""
-    from stevedore.driver import DriverManager
-    from stevedore.exception import NoMatches
-
-    try:
-        cls: Any = DriverManager(group, name, warn_on_missing_entrypoint=False).driver
-    except NoMatches:
+    """The class behind an entry point of an installed package."""
+    found = entry_points(group=group, name=name)
+    if not found:
         raise ConfigError(
             reason=f"[scheduler] {option}: {name} is neither one of {', '.join(sorted(own))} "
             f"nor an entry point of {group}"
-        ) from None
+        )
+    try:
+        return next(iter(found)).load()
     except Exception as error:
         raise ConfigError(reason=f"[scheduler] {option}: {name} does not load: {error}") from error
-    return cls

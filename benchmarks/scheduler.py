@@ -1,0 +1,128 @@
+"""How long one decision takes in process, at 1k, 10k and 100k hosts, and what a host costs in memory.
+
+    python -m benchmarks.scheduler            # a table, then one JSON object as the last line
+
+The fleet is mixed (sizes, use, zones, a few disabled hosts); the pipeline is the default configuration,
+debits included, as the daemon runs it for a message. Nothing goes over a bus here.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import random
+import statistics
+import sys
+import time
+import tracemalloc
+from typing import Any
+
+from novalite.conf.load import for_tests
+from novalite.objects.flavors import Flavor
+from novalite.objects.hosts import HostRow
+from novalite.objects.scheduling import RequestSpec
+from novalite.rpc.client import Client
+from novalite.rpc.local import LocalBus
+from novalite.scheduler.manager import SchedulerManager
+
+SIZES = (1_000, 10_000, 100_000)
+FLAVOR = Flavor(flavor_id="1", name="small", vcpus=2, ram_mb=4096, disk_gb=20)
+
+
+def fleet(count: int, full: float, seed: int = 1) -> list[HostRow]:
+    """Mixed hosts, used to about `full` (0..1) of their capacity."""
+    rng, now, rows = random.Random(seed), time.time() + 3600, []
+    for i in range(count):
+        size = rng.choice((1, 2, 4))
+        use = min(1.0, max(0.0, rng.gauss(full, 0.1))) if full else 0.0
+        rows.append(
+            HostRow(
+                host=f"compute-{i:06d}.example.org", node=f"compute-{i:06d}.example.org", version=1,
+                generation=1, enabled=rng.random() > 0.02, forced_down=False, last_seen=now,
+                zone=f"az{i % 3}", cap_vcpus=64 * size, cap_ram_mb=131072 * size, cap_disk_gb=2000 * size,
+                used_vcpus=int(64 * size * use), used_ram_mb=int(131072 * size * use),
+                used_disk_gb=int(2000 * size * use), servers=int(20 * size * use),
+                total_vcpus=32 * size, total_ram_mb=131072 * size, total_disk_gb=2000 * size,
+            )
+        )  # fmt: skip
+    return rows
+
+
+def manager(rows: list[HostRow]) -> SchedulerManager:
+    """A scheduler that knows these hosts, without a bus behind it."""
+    one = SchedulerManager(for_tests({"scheduler.debit_seconds": 1.0}), Client(LocalBus()))
+    one.table.replace(rows)
+    one.feed._done = one.feed._asked = 1  # as if the first full read were over
+    return one
+
+
+def decisions(one: SchedulerManager, rounds: int, count: int = 1) -> list[float]:
+    """Milliseconds of each decision."""
+    zones, took = (None, None, "az1"), []
+    for n in range(rounds):
+        spec = RequestSpec(server_id=f"s{n}", flavor=FLAVOR, count=count, availability_zone=zones[n % 3])
+        began = time.perf_counter()
+        one.select(spec)
+        took.append((time.perf_counter() - began) * 1000)
+    return took
+
+
+def bytes_per_host(rows: list[HostRow]) -> float:
+    """What the table itself keeps, measured by the allocator."""
+    gc.collect()
+    tracemalloc.start()
+    one = manager(rows)
+    gc.collect()
+    used = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return used / len(one.table)
+
+
+def p99(values: list[float]) -> float:
+    """The 99th percentile."""
+    return statistics.quantiles(values, n=100)[98]
+
+
+def run(rounds: int = 1000) -> dict[str, float]:
+    """All figures, in ms unless the name says otherwise."""
+    figures: dict[str, float] = {}
+    for size in SIZES:
+        rows = fleet(size, full=0.5)
+        one = manager(rows)
+        decisions(one, 20)
+        times = decisions(one, rounds if size < 100_000 else rounds // 3)
+        figures[f"hosts_{size}_ms"] = round(statistics.median(times), 3)
+        figures[f"hosts_{size}_p99_ms"] = round(p99(times), 3)
+        many = decisions(one, 12, count=100)
+        figures[f"multi_100_hosts_{size}_ms"] = round(statistics.median(many), 2)
+    figures["multi_100_ms"] = figures["multi_100_hosts_10000_ms"]
+    figures["rate_drop_pct"] = round(rate_drop(rounds), 1)
+    figures["bytes_per_host"] = round(bytes_per_host(fleet(10_000, 0.5)))
+    figures["deltas_per_s"] = round(deltas_per_s())
+    return figures
+
+
+def rate_drop(rounds: int) -> float:
+    """How much slower decisions are in a fleet that is 95 % full than in an empty one, in per cent."""
+    empty, full = (statistics.median(decisions(manager(fleet(10_000, f)), rounds)) for f in (0.0, 0.95))
+    return (1 - empty / full) * 100
+
+
+def deltas_per_s() -> float:
+    """Changed rows a second that the table takes over."""
+    rows = fleet(10_000, 0.5)
+    one = manager(rows)
+    began = time.perf_counter()
+    one.table.apply(rows)
+    return len(rows) / (time.perf_counter() - began)
+
+
+def main() -> None:
+    figures: dict[str, Any] = run()
+    for name, value in figures.items():
+        print(f"{name:32} {value:>12}", file=sys.stderr)
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
