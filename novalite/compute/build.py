@@ -1,0 +1,98 @@
+"""Build a guest, or make sure that it is gone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+
+from novalite.compute.image_cache import ImageCache
+from novalite.compute.reporting import Outcome
+from novalite.compute.unfinished import Unfinished
+from novalite.compute.virt.driver import BaseImage, Driver
+from novalite.errors import FlavorDiskTooSmall
+from novalite.objects.servers import GuestSpec
+from novalite.states import PowerState
+
+LOG = logging.getLogger(__name__)
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a host builds with."""
+
+    driver: Driver
+    cache: ImageCache
+    unfinished: Unfinished
+
+
+def spawn(bench: Bench, spec: GuestSpec, outcome: Outcome, check: Callable[[], None]) -> None:
+    """Image, disks, guest, started. A guest that already runs is success; a failure leaves nothing.
+
+    `check` is called between sub-steps and may raise to give the build up.
+    """
+    driver = bench.driver
+    if driver.power_state(spec.id) is PowerState.RUNNING:  # asked again: its image may be gone by now
+        bench.unfinished.forget(spec.id)
+        outcome.power_state = PowerState.RUNNING
+        return
+    try:
+        check()
+        with _noted(bench, spec), _base(bench, spec, outcome, check) as base:
+            driver.spawn(spec, base, _progress(outcome, check))
+        outcome.power_state = driver.power_state(spec.id)
+    except Exception:
+        _clean(driver, spec)
+        outcome.power_state = PowerState.NOSTATE
+        raise
+
+
+def _noted(bench: Bench, spec: GuestSpec) -> AbstractContextManager[None]:
+    """Drivers without disks leave nothing that would need a note."""
+    return bench.unfinished.building(spec) if bench.driver.needs_images else nullcontext()
+
+
+@contextmanager
+def _base(
+    bench: Bench, spec: GuestSpec, outcome: Outcome, check: Callable[[], None]
+) -> Iterator[BaseImage | None]:
+    if not bench.driver.needs_images or spec.image is None:
+        yield None
+        return
+    outcome.step("image_cache")
+    with bench.cache.using(spec.image, check) as base:
+        fits(base, spec)
+        yield base
+
+
+def fits(base: BaseImage, spec: GuestSpec) -> None:
+    """Raises FlavorDiskTooSmall when the image's disk is larger than the flavor's (0 GB: as the image)."""
+    room = spec.flavor.disk_gb * GIB
+    if room and base.virtual_size > room:
+        raise FlavorDiskTooSmall(flavor_bytes=room, image_bytes=base.virtual_size)
+
+
+def _progress(outcome: Outcome, check: Callable[[], None]) -> Callable[[str], None]:
+    def step(name: str) -> None:
+        check()
+        outcome.step(name)
+
+    return step
+
+
+def _clean(driver: Driver, spec: GuestSpec) -> None:
+    try:
+        driver.destroy(spec)
+    except Exception as error:
+        LOG.error("What is left of the failed build of server %s could not be removed, "
+                  "the next look for forgotten guests tries again: %s", spec.id, error)
+
+
+def destroy(bench: Bench, spec: GuestSpec, outcome: Outcome) -> None:
+    """Guest and disks are gone afterwards; absence is success."""
+    outcome.step("destroy")
+    bench.driver.destroy(spec)
+    bench.unfinished.forget(spec.id)
+    outcome.power_state = PowerState.NOSTATE

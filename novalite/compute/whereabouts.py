@@ -1,0 +1,49 @@
+"""Does a guest still belong here? The conductor is asked, and only its plain word removes a guest."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from novalite.context import Context
+from novalite.errors import ServerNotFound
+from novalite.objects.flavors import Flavor
+from novalite.objects.servers import GuestSpec
+from novalite.rpc.client import Client
+from novalite.rpc.contracts.servers import Servers
+from novalite.states import DELETED, RESIZE_TASKS, RESIZED
+
+
+class Standing(Enum):
+    """What the conductor says of a server that a guest here claims to be."""
+
+    HERE = "lives on this host"
+    DELETED = "was deleted"
+    ELSEWHERE = "does not live on this host"
+    UNKNOWN = "is unknown to the conductor"
+
+
+_MOVING = (*RESIZE_TASKS, "migrating")
+
+
+def standing(client: Client, ctx: Context, host: str, server_id: str) -> Standing:
+    """Ask. A server that is moving counts as HERE: both ends of a move have a right to their guest.
+
+    Raises what the call raises (RpcTimeout, …): no answer is no leave to remove anything.
+    """
+    try:
+        server = client.of(Servers).show(ctx, server_id, deleted=True)
+    except ServerNotFound:
+        return Standing.UNKNOWN
+    if server.get("vm_state") == DELETED:
+        return Standing.DELETED
+    moving = server.get("vm_state") == RESIZED or server.get("task_state") in _MOVING
+    if moving or "host" not in server or server["host"] == host:
+        return Standing.HERE
+    return Standing.ELSEWHERE
+
+
+def bare_spec(server_id: str, instance_name: str) -> GuestSpec:
+    """Enough of a spec to start or remove a guest of which only id and name are known."""
+    nothing = Flavor(flavor_id="", name="", vcpus=1, ram_mb=1, disk_gb=0)
+    return GuestSpec(id=server_id, name=instance_name, hostname=instance_name, instance_name=instance_name,
+                     project_id="", user_id="", flavor=nothing)
