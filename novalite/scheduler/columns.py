@@ -131,7 +131,7 @@ class Hosts:
         if self._parent is None:
             column = self.store.columns[name][: self._length]
         else:
-            column = getattr(self._parent, name)[self._rows]
+            column = getattr(self._parent, name).take(self._rows)
         self.__dict__[name] = column
         return column
 

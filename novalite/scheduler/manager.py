@@ -6,6 +6,8 @@ import logging
 import time
 from typing import Any
 
+import numpy as np
+
 from novalite import metrics
 from novalite.context import Context, system
 from novalite.objects.hosts import HostDeltas, HostTableDump
@@ -31,6 +33,7 @@ class SchedulerManager:
 
     def __init__(self, conf: Any, client: Client) -> None:
         """Raises ConfigError for filters or weighers that do not exist."""
+        _keep_freed_memory()
         self.conf = conf
         self.plan = registry.plan(conf)
         self.table = HostTable(debit_seconds=conf.scheduler.debit_seconds)
@@ -115,6 +118,17 @@ class SchedulerManager:
         elif LOG.isEnabledFor(logging.DEBUG):
             chosen = [s.candidates[0].host for s in answer.selections]
             LOG.debug("server %s: %s of %d hosts", spec.server_id, ", ".join(chosen), answer.considered)
+
+
+def _keep_freed_memory() -> None:
+    """Teach malloc to keep the few MB that a decision's columns take.
+
+    glibc gives 128 kB and more back to the kernel at once and takes them again as fresh pages, which
+    doubles the time of a decision (measured: 0.43 instead of 0.27 ms at 10,000 hosts). Its documented
+    remedy: freeing one large block raises both limits (mallopt(3), M_MMAP_THRESHOLD). The block is
+    never written to, so it costs no memory.
+    """
+    np.empty(24 << 20, "u1")
 
 
 def _read(client: Client) -> HostTableDump:

@@ -128,7 +128,8 @@ def select(plan: Plan, hosts: Hosts, spec: RequestSpec) -> Selections:
 def first_refusal(filters: Mapping[str, Filter], one: Hosts, spec: RequestSpec) -> str | None:
     """Name of the first filter that refuses this single host; None when it passes them all."""
     for name, asked in filters.items():
-        if not np.all(asked.passes(one, spec)):
+        mask = asked.passes(one, spec)
+        if not (mask if isinstance(mask, bool) else mask.all()):
             return name
     return None
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import isinf, isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
-def normalised(raw: Column, low: float, high: float) -> Column:
+def normalised(raw: Floats, low: float, high: float) -> Floats:
     """`raw` brought to 0..1 between its own bounds; all 0 when there is no difference."""
-    return (raw - low) / (high - low) if high > low else np.zeros(len(raw))
+    if not high > low:
+        return np.zeros(len(raw))
+    part = raw - low
+    part /= high - low
+    return part
 
 
 class Ranking:
@@ -29,45 +34,48 @@ class Ranking:
     def __init__(self, weighers: Mapping[str, Weigher], hosts: Hosts, spec: RequestSpec) -> None:
         self.weighers = weighers
         self.members = np.arange(len(hosts))
+        self.totals: Floats = np.zeros(len(hosts))
         self.raws = {name: _numbers(one.weigh(hosts, spec), len(hosts)) for name, one in weighers.items()}
         self.factors = {name: one.multiplier(hosts) for name, one in weighers.items()}
         self._bounds: dict[str, tuple[float, float]] = {}
         self.parts: dict[str, Floats] = {}
-        self._settle()
+        self._settle(weighers)
 
     def __len__(self) -> int:
         return len(self.members)
 
-    def _settle(self) -> None:
-        """Bring weights up to date; only weighers whose bounds moved cost anything."""
+    def _settle(self, names: Iterable[str]) -> None:
+        """The numbers of these weighers changed: where their bounds moved, every weight does."""
         if not len(self.members):
             return
         moved = False
-        for name, raw in self.raws.items():
+        for name in names:
+            raw = self.raws[name]
             bounds = float(raw.min()), float(raw.max())
             if self._bounds.get(name) != bounds:
                 self._bounds[name] = bounds
                 self.parts[name] = normalised(raw, *bounds) * self.factors[name]
                 moved = True
-        if moved or not self.raws:
+        if moved:
             self.totals = np.zeros(len(self.members))
             for part in self.parts.values():
                 self.totals += part
 
     def reweigh(self, place: int, changed: Hosts, spec: RequestSpec) -> None:
         """The host at `place` changed; `changed` is that host alone."""
-        total = 0.0
+        total, moved = 0.0, []
         for name, one in self.weighers.items():
-            raw = _numbers(one.weigh(changed, spec), 1)
-            self.raws[name][place] = raw[0]
-            factor = self.factors[name]
-            by = float(factor) if np.ndim(factor) == 0 else float(np.asarray(factor)[place])
-            low, high = self._bounds[name]
-            part = float(raw[0] - low) / (high - low) * by if high > low else 0.0
+            raw, (low, high) = self.raws[name], self._bounds[name]
+            before, now = raw[place], _finite(_at(one.weigh(changed, spec), 0))
+            raw[place] = now
+            if before != now and (before in (low, high) or not low <= now <= high):
+                moved.append(name)
+            part = (now - low) / (high - low) * _at(self.factors[name], place) if high > low else 0.0
             self.parts[name][place] = part
             total += part
         self.totals[place] = total
-        self._settle()
+        if moved:
+            self._settle(moved)
 
     def drop(self, place: int) -> None:
         """The host at `place` no longer passes the filters."""
@@ -79,15 +87,27 @@ class Ranking:
             factor = self.factors[name]
             if np.ndim(factor):
                 self.factors[name] = np.delete(factor, place)
-        self._settle()
+        self._settle(self.raws)
+
+
+WORST, BEST = -1e300, 1e300
+"""What a weigher's answer counts as when it is not a finite number; NaN is the worst."""
 
 
 def _numbers(raw: Column, length: int) -> Floats:
-    """A weigher's answer as floats of its own; a value that is not finite becomes a very bad or good one."""
-    column = np.array(np.broadcast_to(raw, (length,)), dtype=np.float64)
+    """A weigher's answer as floats of its own."""
+    column = np.array(raw if np.shape(raw) == (length,) else np.broadcast_to(raw, (length,)), dtype=float)
     if not np.isfinite(column.sum()):
-        column = np.nan_to_num(column, nan=-1e300, posinf=1e300, neginf=-1e300)
+        column = np.nan_to_num(column, nan=WORST, posinf=BEST, neginf=WORST)
     return column
+
+
+def _finite(value: float) -> float:
+    return WORST if isnan(value) else min(max(value, WORST), BEST) if isinf(value) else value
+
+
+def _at(column: Column | float, place: int) -> float:
+    return float(column[place]) if isinstance(column, np.ndarray) and column.ndim else float(column)
 
 
 def best(totals: Floats, wanted: int, rng: random.Random | None = None) -> list[int]:
