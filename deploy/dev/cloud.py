@@ -241,7 +241,6 @@ class Cloud(Service):
         own: dict[str, dict[str, str]] = {
             "conductor": {
                 "database.connection": self.database_url,
-                "identity.key_dir": str(self.state / "keys"),
                 "images.store_path": str(self.state / "images"),
             },
             "scheduler": {},

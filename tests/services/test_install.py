@@ -78,7 +78,7 @@ def test_dry_run_writes_nothing_and_hides_passwords() -> None:
         (("install-controller", "--dry-run", "--port", "http"), "a number"),
         (("install-compute", "--dry-run"), "--transport-url is needed"),
         (("install-compute", "--dry-run", "--transport-url", "amqp://x"), "rabbit://"),
-        (("install-compute", "--dry-run", "--transport-url", BUS, "--virt-type", "xen"), "kvm or qemu"),
+        (("install-compute", "--dry-run", "--transport-url", BUS, "--virt-type", "xen"), "auto, kvm or qemu"),
     ],
 )
 def test_wrong_options_get_one_sentence(words: tuple[str, ...], sentence: str) -> None:
