@@ -38,7 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "service_down_time": 60,
     "conductor.lease_seconds": 15.0,
     "compute.driver": "fake",
-    "compute.running_deleted_action": "reap",
+    "compute.running_deleted_instance_action": "reap",
 }
 
 

@@ -49,19 +49,24 @@ LOG = logging.getLogger(__name__)
 
 class ComputeManager:
     """One host. `driver`, `host` and `pools` replace what the configuration says, so that one process can
-    be many hosts (`pools` are then shared and outlive the manager)."""
+    be many hosts (`pools` are then shared and outlive the manager). `inline` is for tests that step
+    through a flow: work is done before the cast returns, and a report is offered only once."""
 
     def __init__(
         self, conf: cfg.ConfigOpts, client: Client, driver: Driver | None = None,
-        host: str | None = None, pools: Pools | None = None,
+        host: str | None = None, pools: Pools | None = None, inline: bool = False,
     ) -> None:  # fmt: skip
         self.conf, self.client, self.host = conf, client, host or conf.host
         self.driver = driver if driver is not None else load_driver(conf)
         options = conf.compute
         self._own_pools = pools is None
-        self.pools = pools or Pools.of_threads(options.max_concurrent_builds, options.workers)
+        if pools is None:
+            threads = (options.max_concurrent_builds, options.workers)
+            pools = Pools.inline() if inline else Pools.of_threads(*threads)
+        self.pools = pools
+        patience = 0.0 if inline else options.report_retry_seconds
         self._stopping = threading.Event()
-        self.reporter = Reporter(client, self.host, options.report_retry_seconds, self._unwanted)
+        self.reporter = Reporter(client, self.host, patience, self._unwanted)
         self.watcher = LifecycleWatcher(self._look, self._in_hand, options.lifecycle_event_delay)
         self.desk = WorkDesk(self.host, self.pools, self.watcher.idle)
         self.unfinished = Unfinished(Path(options.instances_path), self.host)
