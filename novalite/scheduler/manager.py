@@ -17,6 +17,8 @@ from novalite.rpc.client import Client
 from novalite.rpc.contracts.base import Contract
 from novalite.rpc.contracts.hosts import HostFeed, Hosts, Scheduler
 from novalite.scheduler import pipeline, registry
+from novalite.scheduler.columns import Hosts as Columns
+from novalite.scheduler.doubts import Doubts
 from novalite.scheduler.explain import Verdict, explain
 from novalite.scheduler.feed import Feed
 from novalite.scheduler.host_table import HostTable
@@ -37,6 +39,7 @@ class SchedulerManager:
         self.conf = conf
         self.plan = registry.plan(conf)
         self.table = HostTable(debit_seconds=conf.scheduler.debit_seconds)
+        self._doubts = Doubts(conf.scheduler.debit_seconds)
         self.feed = Feed(self.table, lambda: _read(client))
 
     def start(self) -> None:
@@ -81,9 +84,11 @@ class SchedulerManager:
         began = time.perf_counter()
         section = self.conf.scheduler
         self.feed.need_hosts(section.first_read_timeout)
-        answer = self._decide(spec)
-        if len(answer.selections) < spec.count and self.feed.refresh_if_old(section.refusal_wait):
-            answer = self._decide(spec)
+        answer, doubted = self._decide(spec)
+        if _short(spec, answer) and self.feed.refresh_if_old(section.refusal_wait):
+            answer, doubted = self._decide(spec)
+        if _short(spec, answer) and doubted:
+            answer, _ = self._decide(spec, offer_again=True)
         DECIDED.observe(time.perf_counter() - began)
         self._tell(spec, answer)
         return answer
@@ -94,19 +99,30 @@ class SchedulerManager:
         self.feed.need_hosts(self.conf.scheduler.first_read_timeout)
         return explain(self.plan, self.table.snapshot(), spec)
 
-    def _decide(self, spec: RequestSpec) -> Selections:
-        plan, table = self.plan, self.table
+    def _decide(self, spec: RequestSpec, offer_again: bool = False) -> tuple[Selections, bool]:
+        """Choose and debit; also whether hosts were left out because they were offered in vain before."""
+        plan, table, now = self.plan, self.table, time.monotonic()
         with table.lock:
             table.forget_debits(spec.server_id)
             hosts = table.hosts()
-            answer = pipeline.select(plan, hosts, spec)
-            if len(answer.selections) < spec.count and table.has_debits:
+            avoid = [] if offer_again else self._doubts.of(spec.server_id, hosts, now)
+            answer = pipeline.select(plan, hosts, spec, avoid)
+            if _short(spec, answer) and table.has_debits:
                 # Own picks steer, they never refuse: whether they become servers, only the claim knows.
-                bare = pipeline.select(plan, hosts.without_debits(), spec)
+                bare = pipeline.select(plan, hosts.without_debits(), spec, avoid)
                 answer = bare if len(bare.selections) > len(answer.selections) else answer
-            for selection in answer.selections:
-                table.debit(selection.candidates[0].host, need(spec), spec.server_id)
-        return answer
+            self._note(spec, answer, hosts, now)
+        return answer, bool(avoid)
+
+    def _note(self, spec: RequestSpec, answer: Selections, hosts: Columns, now: float) -> None:
+        """Remember what is about to be proposed."""
+        index, versions = hosts.store.index, {}
+        for selection in answer.selections:
+            self.table.debit(selection.candidates[0].host, need(spec), spec.server_id)
+            for candidate in selection.candidates:
+                versions[candidate.host] = int(hosts.version[index[candidate.host]])
+        if versions:
+            self._doubts.note(spec.server_id, versions, now)
 
     def _tell(self, spec: RequestSpec, answer: Selections) -> None:
         missing = spec.count - len(answer.selections)
@@ -129,6 +145,10 @@ def _keep_freed_memory() -> None:
     never written to, so it costs no memory.
     """
     np.empty(24 << 20, "u1")
+
+
+def _short(spec: RequestSpec, answer: Selections) -> bool:
+    return len(answer.selections) < spec.count
 
 
 def _read(client: Client) -> HostTableDump:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from novalite.objects.hosts import HostRow
 from novalite.objects.scheduling import Candidate, RequestSpec, Selection, Selections
 from novalite.scheduler.columns import Column, Hosts, Indices, Mask
-from novalite.scheduler.filters.target import ForcedHost, RequestedHost
+from novalite.scheduler.filters.target import ForcedHost, NotAgain, RequestedHost
 from novalite.scheduler.ranking import Ranking, best
 from novalite.scheduler.request import need
 
@@ -52,14 +52,18 @@ class Plan:
     rng: random.Random = field(default_factory=random.Random)
 
 
-def filters_for(plan: Plan, spec: RequestSpec) -> Mapping[str, Filter]:
-    """The filters of this request. An administrator's forced host skips all others (API guide:
-    "Availability zones", forcing a host); a requested one comes before them."""
+def filters_for(plan: Plan, spec: RequestSpec, avoid: Sequence[str] = ()) -> Mapping[str, Filter]:
+    """The filters of this request, which would rather not have the hosts in `avoid`.
+
+    An administrator's forced host skips all filters (API guide: "Availability zones", forcing a host);
+    a requested host comes before them.
+    """
     if spec.forced_host or spec.forced_node:
         return {"ForcedHost": ForcedHost()}
+    first: dict[str, Filter] = {"NotAgain": NotAgain(avoid)} if avoid else {}
     if spec.requested_host or spec.requested_node:
-        return {"RequestedHost": RequestedHost(), **plan.filters}
-    return plan.filters
+        first = {"RequestedHost": RequestedHost(), **first}
+    return {**first, **plan.filters} if first else plan.filters
 
 
 def shortlist(
@@ -93,13 +97,13 @@ def _narrow(one: Filter, hosts: Hosts, spec: RequestSpec, alive: NDArray[np.bool
     return mask
 
 
-def select(plan: Plan, hosts: Hosts, spec: RequestSpec) -> Selections:
+def select(plan: Plan, hosts: Hosts, spec: RequestSpec, avoid: Sequence[str] = ()) -> Selections:
     """Hosts for `spec.count` servers, best first, each with alternates.
 
     The second and later servers see the earlier ones: only the host just picked is filtered and
     weighed again, which gives the same answer as doing everything again.
     """
-    filters = filters_for(plan, spec)
+    filters = filters_for(plan, spec, avoid)
     rows, refused = shortlist(filters, hosts, spec)
     kept = hosts if spec.count == 1 and len(rows) == len(hosts) else hosts.take(rows)
     ranking = Ranking(plan.weighers, kept, spec)

@@ -1,6 +1,8 @@
-"""A host or node that the request names. Put first by the pipeline itself, never by configuration."""
+"""Hosts and nodes named for one request. Put first by the pipeline itself, never by configuration."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -27,6 +29,19 @@ class RequestedHost:
 
     def why(self, host: HostRow, spec: RequestSpec) -> str:
         return f"is not {_named(spec.requested_host, spec.requested_node)}, which the request asks for"
+
+
+class NotAgain:
+    """Not the hosts that were proposed for this server a moment ago, in vain."""
+
+    def __init__(self, hosts: Sequence[str]) -> None:
+        self.hosts = hosts
+
+    def passes(self, hosts: Hosts, spec: RequestSpec) -> Mask:
+        return ~hosts.named(self.hosts)
+
+    def why(self, host: HostRow, spec: RequestSpec) -> str:
+        return "was proposed for this server a moment ago, and could not be claimed"
 
 
 def _only(hosts: Hosts, host: str | None, node: str | None) -> Mask:

@@ -246,6 +246,27 @@ def test_server_asked_for_again_is_not_in_its_own_way(bench):
         assert answer.refused["CoreFilter"] == 0
 
 
+def test_hosts_offered_in_vain_are_not_offered_again_until_their_rows_change(bench):
+    """Another scheduler's servers fill the best hosts; the conductor loses its claims and asks again."""
+    rooms = [("a", 9), ("b", 8), ("c", 7), ("d", 6)]
+    b = bench(**{"scheduler.alternates": 1}).answer(*(alive(n, cap_vcpus=c) for n, c in rooms))
+    b.start()
+    offered = b.scheduler.select(CTX, a_spec("s1"))
+    assert [c.host for c in offered.selections[0].candidates] == ["a", "b"]
+    again = b.scheduler.select(CTX, a_spec("s1"))
+    assert [c.host for c in again.selections[0].candidates] == ["c", "d"]
+    assert b.pick(server_id="s2") == ["a"]  # no matter of other servers
+    b.conductor.change(alive("b", version=2, cap_vcpus=8))
+    eventually(lambda: b.manager.table.hosts().version[1] == 2)
+    assert b.pick(server_id="s1") == ["b"]
+
+
+def test_hosts_offered_in_vain_are_better_than_none(bench):
+    b = bench().answer(alive("a"), alive("b")).start()
+    assert len(b.pick(server_id="s1")) == 1
+    assert len(b.pick(server_id="s1")) == 1
+
+
 def test_bad_request_is_refused_in_one_sentence(bench):
     b = bench().answer(alive("a")).start()
     with pytest.raises(BadRequest, match="must be between 1 and 10000, not 0"):
