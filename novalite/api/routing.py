@@ -25,7 +25,7 @@ from novalite.api.paging import ANY, Asked, Query
 from novalite.api.policy import authorize
 from novalite.api.runtime import runtime
 from novalite.context import Context
-from novalite.errors import BadRequest, NotFound, UnsupportedMediaType
+from novalite.errors import BadRequest, NotFound, TooLarge, UnsupportedMediaType
 
 
 @dataclass(frozen=True)
@@ -197,6 +197,9 @@ def read_json() -> Any:
     raw = request.get_data(cache=False)
     if not raw:
         raise BadRequest("The request must have a body.")
+    most = request.max_content_length
+    if most is not None and request.content_length is None and len(raw) >= most:
+        raise TooLarge(f"The request body is larger than {most} bytes.")  # chunked: cut off at the limit
     kind = request.mimetype
     if kind not in ("application/json", "application/vnd.openstack.compute+json"):
         if not kind:

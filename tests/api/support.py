@@ -45,13 +45,13 @@ class WordTokens:
 
 
 class ApiUnderTest:
-    """The API with real endpoints behind it on an in-process bus; `calls` lists what was sent."""
+    """The API with real endpoints behind it on an in-process bus."""
 
     def __init__(self, *endpoints: Contract, options: Mapping[str, Any] | None = None) -> None:
         self.bus = LocalBus(inline=True)
         for topic in {endpoint.topic for endpoint in endpoints}:
             served = [endpoint for endpoint in endpoints if endpoint.topic == topic]
-            self.bus.serve(topic, "here", served)
+            self.bus.serve(topic, "here", served).start()
         self.app = create_app(for_tests(options), Client(self.bus), WordTokens())
         self.http = self.app.test_client()
 

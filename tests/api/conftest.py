@@ -1,0 +1,34 @@
+"""The API over a scripted conductor."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api.scripted import ScriptedActions, ScriptedServers, ScriptedTasks
+from tests.api.support import ApiUnderTest
+
+
+class ServersUnderTest(ApiUnderTest):
+    """With the parts the tests look into."""
+
+    def __init__(self, **options: object) -> None:
+        self.servers, self.tasks, self.actions = ScriptedServers(), ScriptedTasks(), ScriptedActions()
+        super().__init__(self.servers, self.tasks, self.actions, options=options)
+
+    def reset(self) -> None:
+        """As new: making an app takes longer than most tests."""
+        self.servers.reset()
+        self.tasks.poked.clear()
+        self.actions.seen.clear()
+
+
+@pytest.fixture(scope="session")
+def _shared_api() -> ServersUnderTest:
+    return ServersUnderTest()
+
+
+@pytest.fixture
+def api(_shared_api: ServersUnderTest) -> ServersUnderTest:
+    """The API with default options and nothing done yet."""
+    _shared_api.reset()
+    return _shared_api
