@@ -1,0 +1,119 @@
+"""What this host has, from libvirt's capabilities, its own files and the configuration."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from oslo_config import cfg
+
+from novalite.compute.virt.libvirt.connection import Connection
+from novalite.compute.virt.libvirt.disks import Disks
+from novalite.errors import DriverError
+from novalite.objects.hosts import HostInventory
+
+ALL_CELLS = -1  # VIR_NODE_MEMORY_STATS_ALL_CELLS
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """The parts of libvirt's <capabilities> that do not change while the host is up."""
+
+    arch: str
+    cpu_info: dict[str, Any] = field(default_factory=dict)
+    emulator: str | None = None
+    domain_types: tuple[str, ...] = ()
+
+
+def parse(text: str) -> Capabilities:
+    """Read <capabilities>. `emulator` and `domain_types` are those for full guests of the host's own kind."""
+    tree = ET.fromstring(text)
+    cpu = tree.find("host/cpu")
+    arch = (cpu.findtext("arch") if cpu is not None else None) or os.uname().machine
+    hvm = [guest for guest in tree.findall("guest") if guest.findtext("os_type") == "hvm"]
+    native = next((node for guest in hvm for node in guest.findall("arch") if node.get("name") == arch), None)
+    kinds = () if native is None else tuple(d.get("type", "") for d in native.findall("domain"))
+    return Capabilities(
+        arch=arch,
+        cpu_info=_cpu_info(tree, cpu, arch),
+        emulator=None if native is None else native.findtext("emulator"),
+        domain_types=kinds,
+    )
+
+
+def _cpu_info(tree: ET.Element, cpu: ET.Element | None, arch: str) -> dict[str, Any]:
+    """In the shape of the hypervisors API: arch, model, vendor, topology, features."""
+    if cpu is None:
+        return {"arch": arch}
+    info: dict[str, Any] = {"arch": arch}
+    info |= {key: text for key in ("model", "vendor") if (text := cpu.findtext(key))}
+    cells, topology = tree.find("host/topology/cells"), cpu.find("topology")
+    info["topology"] = {"cells": int(cells.get("num", "1")) if cells is not None else 1}
+    if topology is not None:
+        info["topology"] |= {key: int(topology.get(key, "1")) for key in ("sockets", "cores", "threads")}
+    info["features"] = sorted(name for f in cpu.findall("feature") if (name := f.get("name")))
+    return info
+
+
+@dataclass(frozen=True)
+class Host:
+    """Facts of the hypervisor that are asked once per connection."""
+
+    name: str
+    type: str
+    version: int
+    capabilities: Capabilities
+
+
+def ask(connection: Connection) -> Host:
+    """Ask libvirt who it is; its first answer takes seconds while it tries every emulator."""
+    text = connection.call("capabilities", lambda native: native.getCapabilities())
+    name, kind, version = connection.call(
+        "host", lambda native: (native.getHostname(), native.getType(), native.getVersion())
+    )
+    return Host(name, kind, version, parse(text))
+
+
+def inventory(connection: Connection, host: Host, disks: Disks, conf: cfg.ConfigOpts) -> HostInventory:
+    """The host's resources now. Memory from getMemoryStats: getInfo may misreport it."""
+    memory, cpus = connection.call(
+        "resources", lambda native: (native.getMemoryStats(ALL_CELLS, 0), native.getCPUMap(0))
+    )
+    try:
+        disk_gb, free_gb = disks.size_gb()
+    except OSError as error:
+        raise DriverError(reason=f"{disks.path} cannot be looked at: {error.strerror}") from error
+    compute = conf.compute
+    return HostInventory(
+        host=conf.host,
+        node=host.name,
+        hypervisor_type=host.type,
+        hypervisor_version=host.version,
+        host_ip=compute.my_ip,
+        vcpus=sum(1 for online in cpus[1] if online),
+        ram_mb=memory["total"] // 1024,
+        disk_gb=disk_gb,
+        reserved_vcpus=compute.reserved_host_cpus,
+        reserved_ram_mb=compute.reserved_host_memory_mb,
+        reserved_disk_gb=-(-compute.reserved_host_disk_mb // 1024),
+        cpu_ratio=compute.cpu_allocation_ratio,
+        ram_ratio=compute.ram_allocation_ratio,
+        disk_ratio=compute.disk_allocation_ratio,
+        disk_available_least_gb=free_gb - disks.promised_gb(),
+        cpu_info=host.capabilities.cpu_info,
+        uptime=uptime(),
+    )
+
+
+def uptime(proc: Path = Path("/proc")) -> str:
+    """The line that uptime(1) prints, which clients of the hypervisors API take apart."""
+    seconds = int(float((proc / "uptime").read_text().split()[0]))
+    days, rest = divmod(seconds, 86400)
+    lasted = f"{days} day{'' if days == 1 else 's'}, " if days else ""
+    load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
+    clock = time.strftime("%H:%M:%S")
+    return f" {clock} up {lasted}{rest // 3600:2d}:{rest % 3600 // 60:02d},  0 users,  load average: {load}"

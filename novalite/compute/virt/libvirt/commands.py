@@ -1,0 +1,68 @@
+"""Programs that make disks, run with argument lists, a deadline and limits on memory and CPU time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from novalite.errors import DriverError
+
+LOG = logging.getLogger(__name__)
+
+PACKAGES = {
+    "qemu-img": "qemu-utils",
+    "mkswap": "util-linux",
+    "fallocate": "util-linux",
+    "prlimit": "util-linux",
+    "mkfs.xfs": "xfsprogs",
+    "mkfs.vfat": "dosfstools",
+}
+"""Debian package of each program; e2fsprogs brings the others."""
+
+MEMORY = 1 << 30
+"""Bytes of address space: qemu-img needs 300 MB; a crafted image must not take the host's memory."""
+
+_SYSTEM_FOLDERS = ("/usr/sbin", "/sbin")  # not in every daemon's PATH
+
+
+def run(program: str, *words: str | Path, seconds: int) -> str:
+    """Run a program and return what it printed; DriverError says why it failed.
+
+    oslo.concurrency's execute is not used: on a time-out it leaves the program running, its limits
+    cost an interpreter start per command, and it runs Python between fork and exec, which can
+    deadlock in a daemon of many threads. prlimit(1) costs 1 ms.
+    """
+    limits = [_find("prlimit"), f"--as={MEMORY}", f"--cpu={seconds}", "--core=0", "--"]
+    argv = [*limits, _find(program), *(str(word) for word in words)]
+    try:
+        done = subprocess.run(
+            argv,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=seconds,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DriverError(reason=f"{program} was not done within {seconds} seconds and was ended") from error
+    except OSError as error:
+        raise DriverError(reason=f"{program} could not be run: {error}") from error
+    if done.returncode:
+        said = done.stderr.strip() or done.stdout.strip()
+        LOG.warning("%s ended with %s: %s", " ".join(argv[len(limits) :]), done.returncode, said)
+        why = said.splitlines()[-1] if said else f"exit code {done.returncode}"
+        raise DriverError(reason=f"{program}: {why}")
+    return done.stdout
+
+
+def _find(program: str) -> str:
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_SYSTEM_FOLDERS])
+    found = shutil.which(program, path=path)
+    if found is None:
+        package = PACKAGES.get(program, "e2fsprogs")
+        raise DriverError(reason=f"{program} is not installed on this host; apt-get install {package}")
+    return found

@@ -1,0 +1,318 @@
+"""The hypervisor protocol answered by QEMU through libvirt: what is done in which order, and what undoes it.
+
+Guests outlive this daemon and libvirtd. What is true is asked of libvirt each time, never remembered.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from oslo_config import cfg
+
+from novalite.compute.virt.driver import BaseImage, Guest, Watcher
+from novalite.compute.virt.libvirt import acceleration, capabilities, consoles, disks, embedded, states
+from novalite.compute.virt.libvirt.connection import Connection
+from novalite.compute.virt.libvirt.events import Events
+from novalite.compute.virt.libvirt.guest import Domain, read_mark
+from novalite.compute.virt.libvirt.hardware import HostFacts, decide
+from novalite.compute.virt.libvirt.xml.domain import domain
+from novalite.errors import DriverError, DriverUnavailable, GuestNotFound, NovaliteError
+from novalite.objects.hosts import HostInventory
+from novalite.objects.servers import GuestSpec
+from novalite.states import PowerState
+
+LOG = logging.getLogger(__name__)
+
+PRESS_AGAIN = 10.0
+"""Seconds after which the power button is pressed once more: a guest that boots does not hear it."""
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """What is known once libvirt has been reached."""
+
+    host: capabilities.Host
+    facts: HostFacts
+
+
+class LibvirtDriver:
+    """Implements `novalite.compute.virt.driver.Driver`; see its docstrings."""
+
+    name = "libvirt"
+    needs_images = True
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self.conf = conf
+        settings = conf.libvirt
+        self.disks = disks.Disks(
+            Path(conf.compute.instances_path),
+            filesystem=conf.compute.default_ephemeral_format,
+            preallocate=settings.preallocate_images == "space",
+            timeout=settings.disk_command_timeout,
+        )
+        self.events = Events(self.power_state, self._is_ours)
+        self.connection = Connection(
+            settings.connection_uri,
+            call_timeout=settings.call_timeout,
+            wait=settings.connection_wait,
+            keepalive=settings.keepalive_interval,
+            on_open=self.events.attach,
+            on_return=self._after_return,
+        )
+        self._embedded = embedded.root(settings.connection_uri)
+        self._logs = consoles.Rotation(
+            self.disks.path,
+            settings.console_log_max_bytes * (1 if self._embedded else 2),
+            settings.console_log_backups,
+            settings.console_log_check_interval,
+        )
+        self._ready: _Ready | None = None
+        self._ours: set[str] = set()
+
+    # --- life ---------------------------------------------------------------------------------
+
+    def start(self, watcher: Watcher) -> None:
+        """Connect and find out what the host can do; raises DriverUnavailable."""
+        try:
+            self.disks.path.mkdir(parents=True, exist_ok=True)
+            self.connection.open()
+            self._ready = self._find_out()
+        except OSError as error:
+            raise DriverUnavailable(reason=f"{self.disks.path} cannot be made: {error.strerror}") from error
+        except NovaliteError as error:
+            self.connection.close()
+            if isinstance(error, DriverUnavailable):
+                raise
+            raise DriverUnavailable(reason=error.sentence) from error
+        self.events.start(watcher)
+        self._logs.start()
+
+    def close(self) -> None:
+        """Let go; guests go on running."""
+        self._logs.stop()
+        self.events.stop()
+        self.connection.close()
+
+    def inventory(self) -> HostInventory:
+        """What this host has now."""
+        return capabilities.inventory(self.connection, self._known().host, self.disks, self.conf)
+
+    # --- looking ------------------------------------------------------------------------------
+
+    def guests(self) -> list[Guest]:
+        """Every guest with novalite's mark."""
+
+        def look(native: object) -> list[Guest]:
+            found = []
+            for one in native.listAllDomains():  # type: ignore[attr-defined]
+                if read_mark(one) is not None:
+                    found.append(Guest(one.UUIDString(), one.name(), states.power(*one.state())))
+            return found
+
+        found = self.connection.call("guests", look)
+        self._ours |= {guest.server_id for guest in found}
+        return found
+
+    def power_state(self, server_id: str) -> PowerState:
+        """NOSTATE when there is no such guest; SHUTDOWN also for a suspended one, whose memory is on disk."""
+        return self._domain(server_id).power()
+
+    def console_output(self, server_id: str, max_bytes: int) -> bytes:
+        """The end of the serial console's log; GuestNotFound when the server has no files here."""
+        if not self.disks.exist(server_id):
+            raise GuestNotFound(server_id=server_id)
+        return consoles.tail(self._log(server_id), max_bytes)
+
+    # --- making and removing ------------------------------------------------------------------
+
+    def spawn(self, spec: GuestSpec, base: BaseImage | None, progress: Callable[[str], None]) -> None:
+        """Disks, definition, start. Raises what `check` and `decide` refuse before anything is made."""
+        disks.check(spec, base)
+        hardware = decide(spec, self.conf.libvirt, self._known().facts)
+        guest = self._domain(spec.id)
+        if guest.active():
+            return
+        self._ours.add(spec.id)
+        try:
+            guest.undefine()
+            progress("create-disks")
+            self.disks.build(spec, base)
+            progress("define-guest")
+            attached = self.disks.attached(spec)
+            guest.define(domain(spec, hardware, attached, str(self._log(spec.id))).to_xml())
+            progress("start-guest")
+            guest.start()
+        except BaseException as error:
+            LOG.warning("Server %s: spawn failed and is undone: %s", spec.id, error)
+            self._undo_spawn(spec)
+            raise
+
+    def destroy(self, spec: GuestSpec) -> None:
+        """Stop the guest and remove it, its disks and logs; absence is success."""
+        guest = self._domain(spec.id)
+        guest.kill()
+        guest.undefine()
+        self.disks.remove(spec.id)
+        if self._embedded:  # a daemon's own logs are rotated by the system; these by nobody
+            (self._embedded / "log" / "qemu" / f"{spec.instance_name}.log").unlink(missing_ok=True)
+
+    # --- power --------------------------------------------------------------------------------
+
+    def start_guest(self, spec: GuestSpec) -> None:
+        """Start a guest that is defined but off; running is success, paused goes on."""
+        guest = self._domain(spec.id)
+        if guest.require()[0] == states.State.PAUSED:
+            guest.unpause()
+        guest.start(self.conf.libvirt.save_timeout if guest.has_saved_memory() else None)
+
+    def stop_guest(self, spec: GuestSpec, timeout: float) -> None:
+        """Power button, then force after `timeout` seconds. A paused guest hears no button."""
+        guest = self._domain(spec.id)
+        state, _ = guest.require()
+        if timeout > 0 and state in (states.State.RUNNING, states.State.BLOCKED):
+            self._wait_for_shutdown(guest, timeout)
+        guest.kill()
+
+    def reboot_guest(self, spec: GuestSpec, hard: bool, timeout: float) -> None:
+        """Soft: power button and a fresh start in the same QEMU; hard when that does not come to pass."""
+        if not hard and timeout > 0 and self._soft_reboot(self._domain(spec.id), timeout):
+            return
+        self._hard_reboot(spec)
+
+    def pause_guest(self, spec: GuestSpec) -> None:
+        """Freeze; already paused is success."""
+        guest = self._domain(spec.id)
+        if guest.require()[0] != states.State.PAUSED:
+            guest.pause()
+
+    def unpause_guest(self, spec: GuestSpec) -> None:
+        """Go on; already running is success."""
+        guest = self._domain(spec.id)
+        if guest.require()[0] not in (states.State.RUNNING, states.State.BLOCKED):
+            guest.unpause()
+
+    def suspend_guest(self, spec: GuestSpec) -> None:
+        """Save memory to disk and stop; already suspended is success."""
+        guest = self._domain(spec.id)
+        if guest.require()[0] in states.ACTIVE:
+            guest.save(self.conf.libvirt.save_timeout)
+        elif not guest.has_saved_memory():
+            raise DriverError(reason=f"guest {spec.id} is off, so it has no memory to save")
+
+    def resume_guest(self, spec: GuestSpec) -> None:
+        """Restore from saved memory; already running is success."""
+        guest = self._domain(spec.id)
+        state, _ = guest.require()
+        if state == states.State.PAUSED:
+            guest.unpause()
+        elif state not in states.ACTIVE:
+            if not guest.has_saved_memory():
+                raise DriverError(
+                    reason=f"the saved memory of guest {spec.id} is gone; a hard reboot starts it afresh"
+                )
+            guest.start(self.conf.libvirt.save_timeout)
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _domain(self, server_id: str) -> Domain:
+        return Domain(self.connection, server_id)
+
+    def _log(self, server_id: str) -> Path:
+        return self.disks.folder(server_id) / consoles.NAME
+
+    def _known(self) -> _Ready:
+        if self._ready is None:
+            raise DriverUnavailable(reason="the driver has not been started")
+        return self._ready
+
+    def _find_out(self) -> _Ready:
+        host = capabilities.ask(self.connection)
+        virt_type = self._virt_type(host.capabilities)
+        modes: dict[str, str] = self.conf.libvirt.disk_cachemodes
+        cache = modes.get("file") or ("none" if disks.direct_io(self.disks.path) else "writeback")
+        LOG.info("%s %s on %s: guests run with virt_type=%s, cache=%s",
+                 host.type, host.version, host.name, virt_type, cache)
+        return _Ready(host, HostFacts(virt_type, host.capabilities.arch, cache))
+
+    def _virt_type(self, found: capabilities.Capabilities) -> str:
+        chosen: str = self.conf.libvirt.virt_type
+        if chosen == "auto":
+            verdict = acceleration.kvm(found.arch, found.emulator)
+            chosen = "kvm" if verdict.works else "qemu"
+            LOG.info("virt_type=auto: %s, because %s", chosen, verdict.why)
+        if chosen not in found.domain_types:
+            raise DriverUnavailable(
+                reason=f"libvirt runs no guests of type {chosen} here, only {found.domain_types}; "
+                "apt-get install qemu-system, or set [libvirt] virt_type"
+            )
+        return chosen
+
+    def _is_ours(self, server_id: str) -> bool:
+        """Guests we know, also when they have just been removed; others by their mark."""
+        if server_id not in self._ours and self._domain(server_id).mark() is not None:
+            self._ours.add(server_id)
+        return server_id in self._ours
+
+    def _after_return(self) -> None:
+        """libvirtd was away, and its events are lost: have every guest's state told."""
+        for guest in self.guests():
+            self.events.tell(guest.server_id)
+
+    def _undo_spawn(self, spec: GuestSpec) -> None:
+        try:
+            self.destroy(spec)
+        except Exception as error:
+            LOG.error("Server %s: what its failed build left could not be removed: %s", spec.id, error)
+
+    def _wait_for_shutdown(self, guest: Domain, timeout: float) -> None:
+        """Return when the guest is off or time is over."""
+        deadline = time.monotonic() + timeout
+        press_at = 0.0
+        with self.events.watching(guest.server_id) as signal:
+            while guest.active() and (now := time.monotonic()) < deadline:
+                if now >= press_at:
+                    self._press(guest.press_power_button)
+                    press_at = now + PRESS_AGAIN
+                signal.wait(min(1.0, deadline - now))
+
+    def _soft_reboot(self, guest: Domain, timeout: float) -> bool:
+        """True when the guest went down by itself and was started again."""
+        if guest.require()[0] not in (states.State.RUNNING, states.State.BLOCKED):
+            return False
+        deadline = time.monotonic() + timeout
+        press_at = 0.0
+        with self.events.watching(guest.server_id) as signal:
+            while (now := time.monotonic()) < deadline and not signal.rebooted:
+                if not guest.active():  # it went off altogether
+                    guest.start()
+                    return True
+                if now >= press_at:
+                    self._press(guest.ask_to_reboot)
+                    press_at = now + PRESS_AGAIN
+                signal.wait(min(1.0, deadline - now))
+            return signal.rebooted
+
+    def _press(self, button: Callable[[], None]) -> None:
+        """A button that cannot be pressed is no failure: the guest is forced when time is over."""
+        try:
+            button()
+        except (DriverError, GuestNotFound) as error:
+            LOG.info("The guest could not be asked: %s", error)
+
+    def _hard_reboot(self, spec: GuestSpec) -> None:
+        """From any state, also undefined, as long as the disks are there."""
+        guest = self._domain(spec.id)
+        if not self.disks.exist(spec.id):
+            raise GuestNotFound(server_id=spec.id)
+        hardware = decide(spec, self.conf.libvirt, self._known().facts)
+        attached = self.disks.attached(spec)
+        guest.kill()
+        if guest.state() is not None:
+            guest.forget_saved_memory()
+        guest.define(domain(spec, hardware, attached, str(self._log(spec.id))).to_xml())
+        self._ours.add(spec.id)
+        guest.start()
