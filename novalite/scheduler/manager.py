@@ -70,8 +70,9 @@ class SchedulerManager:
         return [Periodic("refresh-hosts", refresh, lambda: self.conf.scheduler.full_read_interval)]
 
     def health(self) -> dict[str, Any]:
-        """For the health answer: how many hosts are known, whether anything is missing, and why."""
-        return {"hosts": len(self.table), "current": self.feed.current, "problem": self.feed.error}
+        """For the health answer: how many hosts are known, whether a full read is due, and what fails."""
+        problem = {"problem": self.feed.error} if self.feed.error else {}
+        return {"hosts": len(self.table), "current": self.feed.current, **problem}
 
     # --- deciding -------------------------------------------------------------------------------
 

@@ -186,7 +186,7 @@ def test_reason_of_a_failed_read_is_told_and_it_is_tried_again(bench):
     hook.stop()
     eventually(lambda: b.manager.feed.current)
     assert b.pick() == ["a"]
-    assert b.manager.health() == {"hosts": 1, "current": True, "problem": None}
+    assert b.manager.health() == {"hosts": 1, "current": True}
 
 
 def test_refusal_is_checked_against_a_fresh_table(bench):
