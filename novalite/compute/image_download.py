@@ -167,11 +167,14 @@ class _Transfer:
         file.truncate(self.size)  # the end may be a hole
 
     def _read(self, response: http.client.HTTPResponse) -> bytes:
+        late = self._failed(f"it did not arrive within {self.limits.seconds:g} seconds")
         if time.monotonic() > self.deadline:
-            raise self._failed(f"it did not arrive within {self.limits.seconds:g} seconds")
+            raise late
         try:
             return response.read1(CHUNK)
         except (OSError, http.client.HTTPException) as error:
+            if time.monotonic() > self.deadline:
+                raise late from error
             raise _BrokenOff(f"after {self.size} bytes: {error or type(error).__name__}") from error
 
     def _bounded(self, more: int) -> None:

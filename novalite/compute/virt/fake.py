@@ -200,7 +200,7 @@ class FakeDriver:
         """Memory saved, off; like libvirt, the power state is that of a guest that is off."""
         if (guest := self._guests.get(spec.id)) and guest.saved:
             return
-        self._act("suspend", spec, PowerState.SHUTDOWN, needs=PowerState.RUNNING, saved=True)
+        self._act("suspend", spec, PowerState.SHUTDOWN, again=True, needs=PowerState.RUNNING, saved=True)
 
     def resume_guest(self, spec: GuestSpec) -> None:
         """Goes on where it was; boots when there is no saved memory."""
