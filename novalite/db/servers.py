@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
+import orjson
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    and_,
+    func,
+    insert,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+    type_coerce,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from novalite.db.models.base import from_iso, iso, now
@@ -253,7 +267,26 @@ def _condition(name: str, value: Any) -> ColumnElement[bool]:
         return Server.locked_by.is_not(None) if value else Server.locked_by.is_(None)
     if name == "project_id":
         return Server.project_id == value
+    if name in _TAGS:
+        combine, wanted = _TAGS[name]
+        condition = combine(*[_has_tag(tag) for tag in value]) if value else true()
+        return condition if wanted or not value else not_(condition)
     raise KeyError(name)
+
+
+_TAGS: dict[str, Any] = {
+    # filter: (how tags combine, whether the combination is wanted)
+    "tags": (and_, True),
+    "tags-any": (or_, True),
+    "not-tags": (and_, False),
+    "not-tags-any": (or_, False),
+}
+
+
+def _has_tag(tag: str) -> ColumnElement[bool]:
+    """Whether the JSON list of tags holds this one; REPLACE minds case on every database, LIKE does not."""
+    stored = type_coerce(Server.tags, Text)
+    return func.replace(stored, orjson.dumps(tag).decode(), "") != stored
 
 
 def _of_status(shown: str) -> ColumnElement[bool]:
@@ -286,7 +319,8 @@ def _behind(column: Any, value: Any, direction: str) -> ColumnElement[bool] | No
     """Values behind `value` where NULLs come last; None when nothing is."""
     if value is None:
         return None
-    behind = column < value if direction == "desc" else column > value
+    known = literal(value)  # SQLAlchemy orders booleans only when they are bound
+    behind = column < known if direction == "desc" else column > known
     return or_(behind, column.is_(None)) if column.property.columns[0].nullable else behind
 
 
