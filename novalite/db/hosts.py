@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -144,3 +144,8 @@ def hosted(session: Session, host: str, deleted_after: Any) -> list[Any]:
             )
         )
     )  # fmt: skip
+
+
+def remove(session: Session, host: str) -> None:
+    """Forget a host; absence is fine."""
+    session.execute(delete(Host).where(Host.host == host))
