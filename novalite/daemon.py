@@ -1,7 +1,7 @@
 """The life of a daemon: start with patience, live with a heartbeat, re-read on SIGHUP, end gracefully.
 
-A daemon runs one or more parts (the all-in-one runs four). Signals only write to a pipe; everything
-they mean happens in the main thread.
+A daemon runs one or more parts (the all-in-one runs four). The interpreter writes the number of each
+signal to a pipe; what they mean happens in the main thread, on threads and on eventlet alike.
 
     SIGTERM, SIGINT   take nothing new, finish or hand over within graceful_shutdown_timeout; again: now
     SIGHUP            read the configuration again and apply what may change while running
@@ -30,7 +30,7 @@ from novalite.rpc.bus import Bus
 
 LOG = logging.getLogger(__name__)
 STATE = metrics.Gauge("novalite_up", "1 when the daemon is ready, 0 while it starts or stops.", "program")
-TERM, HUP = b"T", b"H"
+END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 HURRY = 2.0
 """Seconds to end for a daemon that never became ready."""
 
@@ -119,7 +119,7 @@ class Daemon:
         """Ask the daemon to end, as SIGTERM does; from any thread."""
         self.exit_code = self.exit_code or exit_code
         self.life.ending.set()
-        os.write(self._write, TERM)
+        os.write(self._write, bytes([signal.SIGTERM]))
 
     def report(self) -> dict[str, Any]:
         """The health answer: state, version, uptime and what each part says."""
@@ -163,24 +163,26 @@ class Daemon:
     # --- signals -------------------------------------------------------------------------------
 
     def _catch_signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in END_SIGNALS:
             signal.signal(number, self._on_end)
-        signal.signal(signal.SIGHUP, lambda *_: os.write(self._write, HUP) and None)
+        signal.signal(signal.SIGHUP, lambda *_: None)
+        os.set_blocking(self._write, False)
+        signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
 
-    def _on_end(self, number: int, _frame: Any) -> None:
+    def _on_end(self, _number: int, _frame: Any) -> None:
         if self.life.ending.is_set():
             os._exit(self.exit_code or 1)  # asked twice: no more patience
-        os.write(self._write, TERM)
 
     def _obey_signals(self) -> None:
         """Return when the daemon is to end."""
         while True:
             select.select([self._read], [], [])
             told = os.read(self._read, 64)
-            if TERM in told:
+            if any(number in told for number in END_SIGNALS):
                 self.life.ending.set()
                 return
-            self.reload()
+            if signal.SIGHUP in told:
+                self.reload()
 
     def reload(self) -> None:
         """Read the configuration files again and apply what may change; a bad file changes nothing."""

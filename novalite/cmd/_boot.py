@@ -47,8 +47,8 @@ def serve(
 ) -> int:
     """The whole life of a daemon, from arguments to exit code: 0 ended, 1 broken, 2 bad configuration."""
     files = parser(prog, what).parse_args(argv).config_files or default_files()
-    mode = "threads" if threads_only else choose_concurrency(files)
-    return run(prog, files, _apart(prog, wire), {"concurrency": mode} if mode else {})
+    overrides = {"concurrency": "threads"} if threads_only else choose_concurrency(files)
+    return run(prog, files, _apart(prog, wire), overrides)
 
 
 def _apart(prog: str, wire: Wire) -> Wire:
@@ -71,13 +71,13 @@ def default_files() -> list[str]:
     return [DEFAULT_FILE] if Path(DEFAULT_FILE).exists() else []
 
 
-def choose_concurrency(files: Sequence[str]) -> str | None:
-    """Patch the process for eventlet if `files` or the environment say so; answers what was chosen.
+def choose_concurrency(files: Sequence[str]) -> dict[str, str]:
+    """Patch the process for eventlet if `files` or the environment say so.
 
-    None when nothing says anything. An unknown word is left for the configuration to complain about.
+    Answers what overrides the files. An unknown word is left for the configuration to complain about.
     """
-    chosen = os.environ.get(ENVIRONMENT)
-    for name in files if not chosen else ():
+    forced = chosen = os.environ.get(ENVIRONMENT)
+    for name in files if not forced else ():
         chosen = _in_file(Path(name)) or chosen
     if chosen == "eventlet":
         import warnings
@@ -88,7 +88,7 @@ def choose_concurrency(files: Sequence[str]) -> str | None:
         import eventlet
 
         eventlet.monkey_patch()
-    return chosen
+    return {"concurrency": forced} if forced else {}
 
 
 def _in_file(path: Path) -> str | None:
@@ -115,9 +115,8 @@ def run(
     """Read the configuration, wire the parts and live. One line on stderr and 2 for a bad configuration."""
     from novalite import log
     from novalite.conf import load
-    from novalite.errors import ConfigError
+    from novalite.errors import ConfigError, NovaliteError
 
-    daemon = None
     try:
         for name in files:
             if not Path(name).is_file():
@@ -135,6 +134,9 @@ def run(
     except ConfigError as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return 2
+    except NovaliteError as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        return 1
     if daemon.failure and log.log_path(conf, prog):
         print(f"{prog}: {daemon.failure}", file=sys.stderr)
     return code

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from novalite.cmd import _boot
 
 if TYPE_CHECKING:
-    from novalite.daemon import Part
+    from novalite.cmd.http import HttpPart
 
 
-def parts(conf: Any, bus: Any, client: Any) -> Sequence[Part]:
+def parts(conf: Any, bus: Any, client: Any) -> Sequence[HttpPart]:
     """One API process."""
     from novalite.cmd.http import HttpPart
 

@@ -19,7 +19,7 @@ def parts(conf: Any, bus: Any, client: Any) -> Sequence[Part]:
     manager = ComputeManager(conf, client)
     return [
         RpcPart("compute", conf, bus, manager, conf.compute.workers, beat=manager.heartbeat,
-                end=lambda grace: manager.stop(), before=[manager.start], after=[manager.announce])
+                end=manager.stop, before=[manager.start], after=[manager.announce])
     ]
 
 

@@ -20,6 +20,7 @@ from novalite.rpc.client import Client
 from novalite.rpc.contracts.hosts import Services
 
 LOG = logging.getLogger(__name__)
+HEARTBEAT = "heartbeat"
 
 
 class RpcPart:
@@ -73,8 +74,9 @@ class RpcPart:
             self.manager.reload()
 
     def periodics(self) -> Sequence[Periodic]:
-        """The manager's jobs, as the runner knows them."""
-        return [as_periodic(job, self.conf) for job in self.manager.periodics()]
+        """The manager's jobs, as the runner knows them; a job called "heartbeat" is the heart's already."""
+        jobs = [as_periodic(job, self.conf) for job in self.manager.periodics()]
+        return [job for job in jobs if job.name != HEARTBEAT]
 
     def health(self) -> dict[str, Any]:
         """Age of the last heartbeat and what the manager says."""
@@ -88,11 +90,13 @@ class Heart:
     def __init__(self, name: str, conf: cfg.ConfigOpts, beat: Callable[[], Any]) -> None:
         self.name, self.conf, self._beat = name, conf, beat
         self._end = threading.Event()
+        self._began: float | None = None
         self._last: float | None = None
         self._missed = 0
 
     def start(self) -> None:
         """Beat from now on."""
+        self._began = time.monotonic()
         threading.Thread(target=self._run, name=f"heartbeat-{self.name}", daemon=True).start()
 
     def stop(self) -> None:
@@ -101,11 +105,12 @@ class Heart:
 
     def health(self) -> dict[str, Any]:
         """`problem` when no heartbeat got through for service_down_time."""
-        if self._last is None:
+        if self._began is None:
             return {"heartbeat": None}
-        age = round(time.monotonic() - self._last, 1)
+        age = round(time.monotonic() - (self._last or self._began), 1)
         late = age > self.conf.service_down_time
-        return {"heartbeat": age, **({"problem": f"no heartbeat for {age:g} seconds"} if late else {})}
+        problem = {"problem": f"no heartbeat for {age:g} seconds"} if late else {}
+        return {"heartbeat": None if self._last is None else age, **problem}
 
     def _run(self) -> None:
         while not self._end.is_set():

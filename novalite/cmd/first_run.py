@@ -1,0 +1,82 @@
+"""The first start of an all-in-one: database, administrator, credentials. Later starts find them there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+LOG = logging.getLogger(__name__)
+REGION = "RegionOne"
+
+
+def prepare(conf: Any, state: Path, url: str) -> None:
+    """Make sure that the database, the administrator and `clouds.yaml` exist and name `url`."""
+    from novalite.conductor.manager import open_database
+
+    db = open_database(conf)
+    try:
+        fresh = make_schema(db)
+        marker = state / "bootstrapped"
+        if fresh or not marker.exists() or marker.read_text() != url:
+            from novalite.conductor.bootstrap import bootstrap
+
+            password = admin_password(state)
+            bootstrap(db, password, url, REGION)
+            write_credentials(state, url, password)
+            marker.write_text(url)
+    finally:
+        db.close()
+
+
+def make_schema(db: Any) -> bool:
+    """Create the tables when there are none; True when that was needed."""
+    from sqlalchemy import inspect
+
+    if inspect(db.engine).has_table("services"):
+        return False
+    from novalite.db.models import Base
+
+    Base.metadata.create_all(db.engine)
+    LOG.info("The database was created: %s", db.url.render_as_string(hide_password=True))
+    return True
+
+
+def admin_password(state: Path) -> str:
+    """The administrator's password: made once, kept in `admin-password` of the state folder."""
+    path = state / "admin-password"
+    if path.exists():
+        return path.read_text().strip()
+    password = secrets.token_urlsafe(12)
+    write_private(path, f"{password}\n")
+    return password
+
+
+def write_credentials(state: Path, url: str, password: str) -> None:
+    """`openrc` for shells and `clouds.yaml` (cloud `novalite`) for clients, readable by their owner only."""
+    auth = {
+        "auth_url": f"{url}/identity/v3",
+        "username": "admin",
+        "password": password,
+        "project_name": "admin",
+        "user_domain_name": "Default",
+        "project_domain_name": "Default",
+    }
+    exports = [f"export OS_{key.upper()}='{value}'" for key, value in auth.items()]
+    exports += ["export OS_IDENTITY_API_VERSION=3", f"export OS_REGION_NAME={REGION}"]
+    write_private(state / "openrc", "\n".join([*exports, ""]))
+    entry = ["clouds:", "  novalite:", f"    region_name: {REGION}", "    auth:"]
+    lines = [f'      {key}: "{value}"' for key, value in auth.items()]
+    write_private(state / "clouds.yaml", "\n".join([*entry, *lines, ""]))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step, mode 0600 from its first byte."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    temporary.rename(path)
