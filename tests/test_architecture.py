@@ -47,7 +47,7 @@ RULES = {
     "health": Rule((), "it answers for any daemon"),
     "daemon": Rule(("conf", "health", "rpc.bus"), "it runs any daemon"),
     "db": Rule((), "functions over a session; what they are for is decided in conductor/"),
-    "conductor": Rule(("db", "rpc", "conf", "identity", "images"), "it decides and remembers; it asks others by RPC",
+    "conductor": Rule(("db", "rpc", "conf", "identity", "images"), "it decides; others it asks by RPC",
                       but_not=("identity.api", "identity.embedded", "images.api", "images.embedded")),
     "scheduler": Rule(("rpc",), "it proposes from what it is told: no database, no driver, no API"),
     "compute": Rule(("rpc", "conf.load", "identity.port", "images.port", "scheduler.numa", "scheduler.pci"),
