@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from oslo_config import cfg
 
@@ -145,6 +146,11 @@ class ComputeManager:
             self.pools.close()
         self.driver.close()
         return finished
+
+    def health(self) -> dict[str, Any]:
+        """For the daemon's health answer: work in hand, and the hypervisor when it does not answer."""
+        problem = {"problem": "the hypervisor does not answer"} if self.resources.blind else {}
+        return {"busy": len(self.desk.busy()), "driver": self.driver.name, **problem}
 
     # --- periodic jobs -----------------------------------------------------------------------
 

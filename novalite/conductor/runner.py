@@ -16,7 +16,7 @@ from novalite.conductor.env import Env
 from novalite.conductor.task import Engine, Flow, HostStep, Task
 from novalite.db import servers, services
 from novalite.db import tasks as db_tasks
-from novalite.errors import HostDown, NovaliteError, TaskTimeout, from_wire
+from novalite.errors import HostDown, NovaliteError, ServerNotFound, TaskTimeout, from_wire
 from novalite.objects.base import Record
 from novalite.objects.servers import Verdict, WorkReport
 
@@ -134,7 +134,7 @@ class TaskRunner:
         with self.env.db.read() as session:
             try:
                 server = servers.get(session, report.server_id)
-            except NovaliteError:
+            except ServerNotFound:
                 return Verdict(keep=False)
         return Verdict(keep=server["host"] == report.host)
 

@@ -29,7 +29,7 @@ class ReportResources:
         self.service_id: str | None = None
         self._news = InventoryNews()
         self._count = 0
-        self._blind = False
+        self.blind = False
 
     def started(self, ctx: Context) -> None:
         """Say that this host is up and listening. Raises what driver and conductor raise."""
@@ -53,11 +53,11 @@ class ReportResources:
         try:
             found = inventory(self.driver, self.conf, self.host)
         except (DriverUnavailable, DriverError) as error:
-            if not self._blind:
+            if not self.blind:
                 LOG.error("The hypervisor does not say what it has: %s", error)
-            self._blind = True
+            self.blind = True
             return None
-        if self._blind:
+        if self.blind:
             LOG.info("The hypervisor answers again")
-        self._blind = False
+        self.blind = False
         return found

@@ -1,4 +1,4 @@
-"""The hypervisor in memory: a whole driver, that can be told to misbehave and outlives its daemon."""
+"""The hypervisor in memory: a whole driver, one that misbehaves when told to and outlives its daemon."""
 
 from __future__ import annotations
 

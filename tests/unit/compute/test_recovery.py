@@ -313,8 +313,10 @@ def test_a_host_that_lost_its_hypervisor_still_beats(rig: Rig) -> None:
 
     rig.driver.inventory = away
     assert rig.manager.heartbeat().inventory is None
+    assert rig.manager.health()["problem"] == "the hypervisor does not answer"
     rig.driver.inventory = real
     assert rig.manager.heartbeat().report_count == 2
+    assert rig.manager.health() == {"busy": 0, "driver": "fake"}
 
 
 def test_the_periodic_jobs_are_named_and_can_be_switched_off(make_rig) -> None:
