@@ -136,11 +136,6 @@ def text(version: Version) -> str:
     return f"{version[0]}.{version[1]}"
 
 
-def minor(version: int) -> Version:
-    """The version tuple of a minor number, as tables write it."""
-    return 2, version
-
-
 def _asked(headers: Headers) -> str | None:
     """What the request says about compute; the standard header wins over the legacy one."""
     for part in (headers.get(STANDARD_HEADER) or "").split(","):

@@ -16,7 +16,7 @@ Parser = Callable[[str], Any]
 
 
 def text(value: str) -> str:
-    """Anything of at most 255 characters... and a little more for regular expressions."""
+    """Anything, up to a length no name, id or regular expression needs."""
     if len(value) > 1024:
         raise ValueError("it is too long")
     return value

@@ -32,10 +32,6 @@ def _tags(value: str) -> list[str]:
     return [part for part in value.split(",") if part]
 
 
-def _zone_free(value: str) -> str:
-    return text(value)
-
-
 @dataclass(frozen=True)
 class Filter:
     """One filter key: reader, versions, `open_since`: the minor version from which non-admins may use it.
@@ -100,7 +96,7 @@ FILTERS: dict[str, Filter] = {
 }
 """Filter keys (API reference, "List servers")."""
 
-_NULLABLE = frozenset({"task_state", "key_name", "host", "node", "availability_zone"})
+_NULLABLE = frozenset({"task_state", "key_name", "host", "node", "availability_zone", "locked_by"})
 SORT_KEYS = frozenset(
     {
         "access_ip_v4", "access_ip_v6", "auto_disk_config", "availability_zone", "config_drive",
