@@ -35,7 +35,7 @@ ENDPOINTS = (
     ("novalite.conductor.keypairs", "KeypairsEndpoint"),
     ("novalite.conductor.quotas", "QuotasEndpoint"),
     ("novalite.conductor.identity", "IdentityEndpoint"),
-    ("novalite.conductor.images", "ImagesEndpoint"),
+    # IMG ("novalite.conductor.images", "ImagesEndpoint"),
 )
 """Every noun a conductor answers for."""
 
@@ -73,10 +73,13 @@ class ConductorManager:
         self._stopping = threading.Event()
 
     def _wire_companions(self) -> None:
-        from novalite.conductor.images import ConductorImages
-        from novalite.identity.tokens import Signer
+        from novalite.conductor.identity import make_signer
 
-        self.env.signer = Signer(self.db, self.conf)
+        self.env.signer = make_signer(self.db)
+        try:
+            from novalite.conductor.images import ConductorImages
+        except ImportError:
+            return
         self.env.images = ConductorImages(self.db, self.env.signer, self.conf)
 
     def endpoints(self) -> list[Contract]:

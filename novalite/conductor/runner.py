@@ -87,7 +87,12 @@ class TaskRunner:
 
     def finished(self, report: WorkReport) -> Verdict:
         """A host's report: record it and settle in the same transaction; answers at once."""
-        result = self.env.db.run(lambda session: self._take_report(session, report))
+        try:
+            result = self.env.db.run(lambda session: self._take_report(session, report))
+        except Unavailable:
+            raise  # the host tells again
+        except Exception as error:
+            result = self._take_without_settling(report, error)
         if result is None:
             return self._stale(report)
         task, outcome = result
@@ -96,7 +101,9 @@ class TaskRunner:
             self._submit(self._resume, task, outcome)
         return Verdict(keep=True)
 
-    def _take_report(self, session: Session, report: WorkReport) -> tuple[Task, str] | None:
+    def _take_report(
+        self, session: Session, report: WorkReport, settle: bool = True
+    ) -> tuple[Task, str] | None:
         row = db_tasks.lease_reported(
             session, report.task_id, report.host, report.attempt, self.env.owner, self._until
         )
@@ -115,11 +122,21 @@ class TaskRunner:
             task.error = dict(error.to_wire())
             task.facts["reported"] = True
             task.event_ends(step.name, error, report.details)
-            db_tasks.save(session, task.id, self.env.owner, **self.engine.columns(task))
-            return task, "failed"
-        task.done[step.name] = {"power_state": report.power_state, "facts": report.facts}
-        task.event_ends(step.name)
-        return task, self.engine.commit_run(session, flow, task)
+        else:
+            task.done[step.name] = {"power_state": report.power_state, "facts": report.facts}
+            task.event_ends(step.name)
+            if settle:
+                return task, self.engine.commit_run(session, flow, task)
+        db_tasks.save(session, task.id, self.env.owner, **self.engine.columns(task))
+        return task, "more"
+
+    def _take_without_settling(self, report: WorkReport, error: Exception) -> tuple[Task, str] | None:
+        """The host did its work, what comes after it failed: that is a failure of the task like any other."""
+        result = self.env.db.run(lambda session: self._take_report(session, report, settle=False))
+        if result is not None:
+            task, _ = result
+            self.engine.note_failure(task, self.flows[task.kind], error)
+        return result
 
     def _resume(self, task: Task, outcome: str) -> None:
         if outcome == "armed":

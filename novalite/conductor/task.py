@@ -190,7 +190,7 @@ class Engine:
                     except TaskLost:
                         raise
                     except Exception as error:
-                        self._note_failure(task, flow, error)
+                        self.note_failure(task, flow, error)
                 if self._backward(flow, task):
                     return
         except TaskLost:
@@ -267,11 +267,15 @@ class Engine:
         task.asks = 1
         task.wait_host = host
         task.deadline = self.clock() + self.env.conf.conductor[step.timeout]
-        db_tasks.save(
-            session, task.id, self.env.owner, **self.columns(task), wait_host=host, attempt=task.attempt,
-            asks=1, owner=None, look_at=self.clock() + self.env.conf.conductor.host_wait_seconds,
-            deadline=task.deadline,
-        )  # fmt: skip
+        waiting = {
+            "wait_host": host,
+            "attempt": task.attempt,
+            "asks": 1,
+            "owner": None,
+            "look_at": self.clock() + self.env.conf.conductor.host_wait_seconds,
+            "deadline": task.deadline,
+        }
+        db_tasks.save(session, task.id, self.env.owner, **(self.columns(task) | waiting))
 
     def send(self, task: Task, step: HostStep) -> None:
         """Ask the host; a lost or refused message is found by the sweep."""
@@ -295,7 +299,8 @@ class Engine:
 
     # --- backward
 
-    def _note_failure(self, task: Task, flow: Flow, error: Exception) -> None:
+    def note_failure(self, task: Task, flow: Flow, error: Exception) -> None:
+        """Write down that the next step failed; from now on the task is undone."""
         known = (
             error
             if isinstance(error, NovaliteError)
