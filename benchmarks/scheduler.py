@@ -9,6 +9,7 @@ debits included, as the daemon runs it for a message. Nothing goes over a bus he
 from __future__ import annotations
 
 import gc
+import itertools
 import json
 import random
 import statistics
@@ -26,6 +27,7 @@ from novalite.rpc.local import LocalBus
 from novalite.scheduler.manager import SchedulerManager
 
 SIZES = (1_000, 10_000, 100_000)
+IDS = itertools.count()
 FLAVOR = Flavor(flavor_id="1", name="small", vcpus=2, ram_mb=4096, disk_gb=20)
 
 
@@ -60,7 +62,9 @@ def decisions(one: SchedulerManager, rounds: int, count: int = 1) -> list[float]
     """Milliseconds of each decision."""
     zones, took = (None, None, "az1"), []
     for n in range(rounds):
-        spec = RequestSpec(server_id=f"s{n}", flavor=FLAVOR, count=count, availability_zone=zones[n % 3])
+        spec = RequestSpec(
+            server_id=str(next(IDS)), flavor=FLAVOR, count=count, availability_zone=zones[n % 3]
+        )
         began = time.perf_counter()
         one.select(spec)
         took.append((time.perf_counter() - began) * 1000)
