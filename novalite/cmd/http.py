@@ -157,6 +157,12 @@ def _channel_class(adjustments: Any, image_limit: int) -> type:
             if IMAGE_BYTES.search(self.path or ""):
                 self.adj = for_images
 
+        def received(self, data: bytes) -> int:
+            consumed: int = super().received(data)
+            if self.error is not None:
+                self.expect_continue = False  # do not ask for a body that was just refused
+            return consumed
+
     class Channel(HTTPChannel):
         parser_class = Parser
 
