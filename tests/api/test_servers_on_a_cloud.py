@@ -146,7 +146,7 @@ FILTERS = {
     "reservation_id=r-none": "",
     "ip=10": "",
     "deleted=true": "",
-    "progress=0": "web wind stone",
+    "progress=7": "",
 }
 
 

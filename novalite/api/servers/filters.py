@@ -36,28 +36,28 @@ def _tags(value: str) -> list[str]:
 class Filter:
     """One filter key: reader, versions, `open_since`: the minor version from which non-admins may use it.
 
-    `name` is what the conductor calls it when that differs from the key; None: not a plain filter.
+    A `plain` one goes to the conductor as it is; the others choose projects, states or times.
     """
 
     read: Parser = text
     since: int = 1
     open_since: int | None = None
-    name: str | None = ""
+    plain: bool = True
 
 
 ADMIN_ONLY = None
 
 FILTERS: dict[str, Filter] = {
     "name": Filter(pattern, open_since=1),
-    "status": Filter(open_since=1, name=None),
+    "status": Filter(open_since=1, plain=False),
     "flavor": Filter(open_since=1),
     "image": Filter(open_since=1),
     "reservation_id": Filter(open_since=1),
     "ip": Filter(pattern, open_since=1),
     "ip6": Filter(pattern, open_since=5),
-    "changes-since": Filter(when, open_since=1, name=None),
-    "changes-before": Filter(when, since=66, open_since=66, name=None),
-    "all_tenants": Filter(boolean, open_since=1, name=None),
+    "changes-since": Filter(when, open_since=1, plain=False),
+    "changes-before": Filter(when, since=66, open_since=66, plain=False),
+    "all_tenants": Filter(boolean, open_since=1, plain=False),
     "tags": Filter(_tags, since=26, open_since=26),
     "tags-any": Filter(_tags, since=26, open_since=26),
     "not-tags": Filter(_tags, since=26, open_since=26),
@@ -74,17 +74,17 @@ FILTERS: dict[str, Filter] = {
     "vm_state": Filter(open_since=83),
     "progress": Filter(integer(0), open_since=83),
     "user_id": Filter(open_since=83),
-    "deleted": Filter(boolean, open_since=ADMIN_ONLY, name=None),
-    "soft_deleted": Filter(boolean, open_since=ADMIN_ONLY, name=None),
-    "tenant_id": Filter(open_since=ADMIN_ONLY, name=None),
-    "project_id": Filter(open_since=ADMIN_ONLY, name=None),
+    "deleted": Filter(boolean, open_since=ADMIN_ONLY, plain=False),
+    "soft_deleted": Filter(boolean, open_since=ADMIN_ONLY, plain=False),
+    "tenant_id": Filter(open_since=ADMIN_ONLY, plain=False),
+    "project_id": Filter(open_since=ADMIN_ONLY, plain=False),
     "host": Filter(open_since=ADMIN_ONLY),
     "node": Filter(open_since=ADMIN_ONLY),
     "uuid": Filter(open_since=ADMIN_ONLY),
     "description": Filter(pattern, open_since=ADMIN_ONLY),
     "hostname": Filter(open_since=ADMIN_ONLY),
-    "metadata": Filter(open_since=ADMIN_ONLY, name=None),
-    "system_metadata": Filter(open_since=ADMIN_ONLY, name=None),
+    "metadata": Filter(open_since=ADMIN_ONLY, plain=False),
+    "system_metadata": Filter(open_since=ADMIN_ONLY, plain=False),
     "access_ip_v4": Filter(open_since=ADMIN_ONLY),
     "access_ip_v6": Filter(open_since=ADMIN_ONLY),
     "kernel_id": Filter(open_since=ADMIN_ONLY),
@@ -141,7 +141,7 @@ def read(call: Call, rule: str, allowed: Callable[[str], bool], detail: bool) ->
         if not allowed(f"{rule}:get_all_tenants"):
             raise Forbidden(f"Policy doesn't allow {rule}:get_all_tenants to be performed.")
         project = asked.one("project_id") or asked.one("tenant_id") if every_filter else None
-    filters = {name: _value(asked, name) for name in usable if FILTERS[name].name is not None}
+    filters = {name: _value(asked, name) for name in usable if FILTERS[name].plain}
     deleted, possible = _states(call, usable, filters)
     if filters.pop("ip", None) or filters.pop("ip6", None):
         possible = False  # without a network service no server has an address

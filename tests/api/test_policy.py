@@ -1,0 +1,62 @@
+"""The policy table against the routes, and what oslo.policy makes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from novalite.api import app
+from novalite.api.policies import RULES
+from novalite.api.policy import Policy
+from novalite.api.servers.actions import ACTIONS, LATER, PLAIN
+from novalite.conf.load import for_tests
+from novalite.context import Context
+
+POLICY = Policy(for_tests(), RULES)
+MEMBER = Context(user_id="u", project_id="p", roles=("member",))
+
+
+def test_every_route_and_action_names_a_rule_that_exists() -> None:
+    names = {rule.name for rule in RULES}
+    rows = [row for module in app._present(app.NOUNS, "novalite.api.") for row in module.ROUTES.rows]
+    used = {row.policy for row in rows} | {action.policy for action in ACTIONS.rows.values()}
+    used |= {rule for _, rule in PLAIN.values()} | {row[0] for row in LATER.values()}
+    assert used - {None} <= names
+
+
+def test_every_rule_is_explained_once() -> None:
+    assert len({rule.name for rule in RULES}) == len(RULES)
+    assert all(rule.description.endswith(".") for rule in RULES)
+
+
+@pytest.mark.parametrize(
+    ("rule", "roles", "project", "allowed"),
+    [
+        ("os_compute_api:servers:show", ("reader",), "p", True),
+        ("os_compute_api:servers:show", ("reader",), "other", False),
+        ("os_compute_api:servers:show", (), "p", False),
+        ("os_compute_api:servers:delete", ("reader",), "p", False),
+        ("os_compute_api:servers:delete", ("member",), "p", True),
+        ("os_compute_api:servers:delete", ("admin",), "other", True),
+        ("os_compute_api:os-migrate-server:migrate", ("member",), "p", False),
+        ("os_compute_api:os-migrate-server:migrate", ("manager",), "p", True),
+        ("os_compute_api:os-evacuate", ("manager",), "p", False),
+        ("os_compute_api:os-evacuate", ("admin",), "p", True),
+        ("os_compute_api:limits", (), "other", True),
+    ],
+)
+def test_defaults(rule: str, roles: tuple[str, ...], project: str, allowed: bool) -> None:
+    ctx = Context(user_id="u", project_id="p", roles=roles)
+    for _ in range(2):  # the second answer is a remembered one
+        assert POLICY.allows(rule, ctx, {"project_id": project, "user_id": "other"}) is allowed
+
+
+def test_which_rules_read_the_target() -> None:
+    assert POLICY.looks_at_target("os_compute_api:os-keypairs:show")
+    assert not POLICY.looks_at_target("os_compute_api:servers:show")
+
+
+def test_owners_handle_their_keypairs() -> None:
+    rule = "os_compute_api:os-keypairs:delete"
+    assert POLICY.allows(rule, MEMBER, {"user_id": "u"})
+    assert not POLICY.allows(rule, MEMBER, {"user_id": "somebody"})
+    assert POLICY.allows(rule, Context(user_id="a", roles=("admin",)), {"user_id": "somebody"})
