@@ -1,4 +1,4 @@
-"""Keypairs over RPC."""
+"""Keypairs of users. The API makes and checks keys; only public ones come here."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from sqlalchemy.orm import Session
 from novalite.conductor import quota
 from novalite.conductor.env import Env
 from novalite.context import Context
-from novalite.db import keypairs, quotas
-from novalite.errors import OverQuota
+from novalite.db import keypairs
 from novalite.objects.base import Record
 from novalite.rpc.contracts.flavors import Keypairs
 
+_KEYS = ("user_id", "name", "type", "fingerprint", "public_key")
+
 
 class KeypairsEndpoint(Keypairs):
-    """See the contract."""
+    """See the contract for each method's meaning and errors."""
 
     def __init__(self, env: Env) -> None:
         self.env = env
@@ -30,15 +31,12 @@ class KeypairsEndpoint(Keypairs):
             return keypairs.get(session, user_id, name)
 
     def create(self, ctx: Context, keypair: Record) -> Record:
-        user_id = keypair["user_id"]
+        values = {key: keypair[key] for key in _KEYS}
 
         def work(session: Session) -> Record:
-            quotas.lock(session, f"user:{user_id}"[:64])
-            limit = quota.effective(session, self.env.conf, ctx.project_id or "")["key_pairs"]
-            if limit != quota.UNLIMITED and keypairs.count(session, user_id) >= limit:
-                raise OverQuota("Quota exceeded, too many key pairs.")
-            keypairs.create(session, keypair)
-            return keypairs.get(session, user_id, keypair["name"])
+            quota.check_keypairs(session, self.env.conf, ctx.project_id, values["user_id"])
+            keypairs.create(session, values)
+            return keypairs.get(session, values["user_id"], values["name"])
 
         return self.env.db.run(work)
 

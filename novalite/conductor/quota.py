@@ -1,53 +1,115 @@
-"""Count and check inside the creating transaction: nothing is reserved, so nothing can leak."""
+"""Count what is in use and compare it with limits, inside the transaction that adds to it.
+
+The lock makes the race exact: of two requests that each fit alone but not together, one is refused.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from oslo_config.cfg import ConfigOpts
 from sqlalchemy.orm import Session
 
 from novalite.conf.quota import DEFAULTS
-from novalite.db import quotas
+from novalite.db import keypairs, quotas
 from novalite.errors import OverQuota
 
 UNLIMITED = -1
+NETWORK = ("fixed_ips", "floating_ips", "security_groups", "security_group_rules")
+"""Limits of older microversions, kept as they are told and enforced by nobody: networks have their own."""
+
+RESOURCES = (*DEFAULTS, *NETWORK)
+COUNTED = ("instances", "cores", "ram")
+"""Counted over the servers of a project."""
 
 
-def effective(
-    session: Session, conf: ConfigOpts, project_id: str, user_id: str | None = None
-) -> dict[str, int]:
-    """The limits that hold: the user's, else the project's, else the class default's, else configured."""
-    stored = quotas.limits(session, (project_id, quotas.CLASS_DEFAULT))
-    own = quotas.limits(session, (project_id,), user_id) if user_id else {}
-    found = {}
-    for name in DEFAULTS:
-        default = stored.get((quotas.CLASS_DEFAULT, name), conf.quota[name])
-        found[name] = own.get((project_id, name), stored.get((project_id, name), default))
-    return found
+def defaults(conf: ConfigOpts, stored: Mapping[tuple[str, str], Mapping[str, int]]) -> dict[str, int]:
+    """Limits of a project that has none of its own; `stored` is an answer of db.quotas.stored."""
+    configured = {name: int(conf.quota[name]) for name in DEFAULTS}
+    return {**configured, **dict.fromkeys(NETWORK, UNLIMITED), **stored.get(("", ""), {})}
 
 
-def check(session: Session, conf: ConfigOpts, project_id: str | None, deltas: dict[str, int]) -> None:
-    """Raise OverQuota when `deltas` (instances, cores, ram) would exceed a limit of the project.
+def limits(session: Session, conf: ConfigOpts, project_id: str, user_id: str | None = None) -> dict[str, int]:
+    """Limits by resource of a project, or of one user in it; one statement."""
+    stored = quotas.stored(session, project_id, user_id or "")
+    found = {**defaults(conf, stored), **stored.get((project_id, ""), {})}
+    return {**found, **stored.get((project_id, user_id), {})} if user_id else found
 
-    Transactions of one project follow one another from here to their end, so the count is exact.
+
+def check(
+    session: Session,
+    conf: ConfigOpts,
+    project_id: str | None,
+    deltas: Mapping[str, int],
+    user_id: str | None = None,
+) -> None:
+    """Raise OverQuota unless the project, and the user if it has limits there, may use that much more.
+
+    `deltas`: instances, cores, ram (MB). Keeps the project locked until the transaction ends.
     """
     project = project_id or ""
     quotas.lock(session, project)
-    limits = effective(session, conf, project)
-    used = quotas.in_use(session, project)
-    over = [n for n, more in deltas.items() if limits[n] != UNLIMITED and more and used[n] + more > limits[n]]
+    stored = quotas.stored(session, project, user_id or "")
+    allowed = {**defaults(conf, stored), **stored.get((project, ""), {})}
+    compare(deltas, quotas.in_use(session, project), allowed)
+    if user_id and (own := stored.get((project, user_id))):
+        compare(deltas, quotas.in_use(session, project, user_id), {**allowed, **own})
+
+
+def affordable(
+    session: Session,
+    conf: ConfigOpts,
+    project_id: str | None,
+    each: Mapping[str, int],
+    low: int,
+    high: int,
+    user_id: str | None = None,
+) -> int:
+    """The most of `low` to `high` things, each taking `each`, that `check` lets through; else OverQuota.
+
+    Halves the range, so that a request for thousands asks a dozen times.
+    """
+
+    def fits(count: int) -> bool:
+        try:
+            check(session, conf, project_id, {name: amount * count for name, amount in each.items()}, user_id)
+        except OverQuota:
+            return False
+        return True
+
+    if fits(high):
+        return high
+    check(session, conf, project_id, {name: amount * low for name, amount in each.items()}, user_id)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+def compare(deltas: Mapping[str, int], used: Mapping[str, int], allowed: Mapping[str, int]) -> None:
+    """Raise OverQuota naming every resource of which `used` plus its delta is more than allowed."""
+    over = [
+        name
+        for name, delta in sorted(deltas.items())
+        if delta > 0 and allowed[name] != UNLIMITED and used.get(name, 0) + delta > allowed[name]
+    ]
     if over:
         raise OverQuota(
             resources=", ".join(over),
-            requested=", ".join(str(deltas[n]) for n in over),
-            used=", ".join(str(used[n]) for n in over),
-            allowed=", ".join(str(limits[n]) for n in over),
+            requested=", ".join(str(deltas[name]) for name in over),
+            used=", ".join(str(used.get(name, 0)) for name in over),
+            allowed=", ".join(str(allowed[name]) for name in over),
         )
 
 
 def check_metadata(session: Session, conf: ConfigOpts, project_id: str | None, count: int) -> None:
-    """Raise OverQuota for more metadata items on one server than allowed."""
-    if not count:
-        return
-    limit = effective(session, conf, project_id or "")["metadata_items"]
-    if limit != UNLIMITED and count > limit:
-        raise OverQuota(f"Maximum number of metadata items exceeds {limit}")
+    """Raise OverQuota when one server would have that many metadata items."""
+    if count:
+        compare({"metadata_items": count}, {}, limits(session, conf, project_id or ""))
+
+
+def check_keypairs(session: Session, conf: ConfigOpts, project_id: str | None, user_id: str) -> None:
+    """Raise OverQuota when the user has as many keypairs as it may. Keeps the user locked."""
+    quotas.lock(session, f"user:{user_id}")
+    allowed = limits(session, conf, project_id or "", user_id)
+    compare({"key_pairs": 1}, {"key_pairs": keypairs.count(session, user_id)}, allowed)

@@ -1,30 +1,29 @@
-"""Quotas over RPC."""
+"""Limits of projects and users, and the defaults: read, set, forget."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from sqlalchemy.orm import Session
 
 from novalite.conductor import quota
 from novalite.conductor.env import Env
-from novalite.conf.quota import DEFAULTS
 from novalite.context import Context
-from novalite.db import keypairs, quotas
+from novalite.db import quotas
 from novalite.errors import BadRequest
 from novalite.rpc.contracts.flavors import Quotas
 
 
 class QuotasEndpoint(Quotas):
-    """See the contract."""
+    """See the contract for each method's meaning and errors."""
 
     def __init__(self, env: Env) -> None:
         self.env = env
 
     def show(self, ctx: Context, project_id: str, user_id: str | None = None) -> dict[str, dict[str, int]]:
         with self.env.db.read() as session:
-            limits = quota.effective(session, self.env.conf, project_id, user_id)
+            limits = quota.limits(session, self.env.conf, project_id, user_id)
             used = quotas.in_use(session, project_id, user_id)
-            if user_id:
-                used["key_pairs"] = keypairs.count(session, user_id)
         return {
             name: {"limit": limit, "in_use": used.get(name, 0), "reserved": 0}
             for name, limit in limits.items()
@@ -32,7 +31,7 @@ class QuotasEndpoint(Quotas):
 
     def defaults(self, ctx: Context) -> dict[str, int]:
         with self.env.db.read() as session:
-            return quota.effective(session, self.env.conf, quotas.CLASS_DEFAULT)
+            return quota.defaults(self.env.conf, quotas.stored(session, quotas.EVERYBODY))
 
     def update(
         self,
@@ -42,48 +41,61 @@ class QuotasEndpoint(Quotas):
         force: bool = False,
         user_id: str | None = None,
     ) -> dict[str, int]:
+        _check_names(limits)
+
         def work(session: Session) -> dict[str, int]:
-            _check(limits)
+            quotas.lock(session, project_id)
+            if user_id:
+                _within(limits, quota.limits(session, self.env.conf, project_id))
             if not force:
-                self._check_use(session, project_id, limits, user_id)
-            quotas.store(session, project_id, limits, user_id or "")
-            return quota.effective(session, self.env.conf, project_id, user_id)
+                _enough(limits, quotas.in_use(session, project_id, user_id))
+            quotas.store(session, project_id, user_id or quotas.EVERYBODY, limits)
+            return quota.limits(session, self.env.conf, project_id, user_id)
 
         return self.env.db.run(work)
-
-    def _check_use(
-        self, session: Session, project_id: str, limits: dict[str, int], user_id: str | None
-    ) -> None:
-        whole = quota.effective(session, self.env.conf, project_id)
-        used = quotas.in_use(session, project_id, user_id)
-        for name, limit in limits.items():
-            if limit == quota.UNLIMITED:
-                continue
-            if limit < used.get(name, 0):
-                raise BadRequest(
-                    f"Quota limit {limit} for {name} must be greater than or equal to already used and "
-                    f"reserved {used[name]}."
-                )
-            if user_id and whole[name] != quota.UNLIMITED and limit > whole[name]:
-                raise BadRequest(
-                    f"Quota limit {limit} for {name} must be less than or equal to {whole[name]}."
-                )
 
     def delete(self, ctx: Context, project_id: str, user_id: str | None = None) -> None:
-        self.env.db.run(lambda session: quotas.forget(session, project_id, user_id))
+        def work(session: Session) -> None:
+            quotas.lock(session, project_id)
+            quotas.forget(session, project_id, user_id)
+
+        self.env.db.run(work)
 
     def update_defaults(self, ctx: Context, limits: dict[str, int]) -> dict[str, int]:
+        _check_names(limits)
+
         def work(session: Session) -> dict[str, int]:
-            _check(limits)
-            quotas.store(session, quotas.CLASS_DEFAULT, limits)
-            return quota.effective(session, self.env.conf, quotas.CLASS_DEFAULT)
+            quotas.lock(session, quotas.EVERYBODY)
+            quotas.store(session, quotas.EVERYBODY, quotas.EVERYBODY, limits)
+            return quota.defaults(self.env.conf, quotas.stored(session, quotas.EVERYBODY))
 
         return self.env.db.run(work)
 
 
-def _check(limits: dict[str, int]) -> None:
+def _check_names(limits: Mapping[str, int]) -> None:
     for name, limit in limits.items():
-        if name not in DEFAULTS:
+        if name not in quota.RESOURCES:
             raise BadRequest(f"There is no quota called {name}.")
         if limit < quota.UNLIMITED:
-            raise BadRequest(f"Quota limit {limit} for {name} must be -1 or greater.")
+            raise BadRequest(f"Quota limit {limit} for {name} must be at least -1.")
+
+
+def _enough(limits: Mapping[str, int], used: Mapping[str, int]) -> None:
+    """A limit below what is in use would be broken at once."""
+    for name, limit in limits.items():
+        if limit != quota.UNLIMITED and limit < used.get(name, 0):
+            raise BadRequest(
+                f"Quota limit {limit} for {name} must be greater than or equal to "
+                f"already used and reserved {used[name]}."
+            )
+
+
+def _within(limits: Mapping[str, int], project: Mapping[str, int]) -> None:
+    """A user's limit must fit into its project's."""
+    for name, limit in limits.items():
+        most = project[name]
+        if most != quota.UNLIMITED and (limit == quota.UNLIMITED or limit > most):
+            raise BadRequest(
+                f"Quota limit {limit} for {name} of a user must be less than or equal to "
+                f"the project's limit {most}."
+            )

@@ -1,10 +1,10 @@
-"""Flavors: who may see which, and the few things that can change."""
+"""Flavors: pages, one by public id, extra specs, access of projects to private ones."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -21,11 +21,12 @@ from novalite.errors import (
 )
 from novalite.objects.base import Record
 
-_KEYS = (
-    "flavor_id", "name", "vcpus", "ram_mb", "disk_gb", "ephemeral_gb", "swap_mb", "rxtx_factor", "is_public",
-    "disabled", "description", "extra_specs",
-)  # fmt: skip
-_COLUMNS = [getattr(Flavor, key) for key in _KEYS]
+_COLUMNS = [
+    Flavor.flavor_id, Flavor.name, Flavor.vcpus, Flavor.ram_mb, Flavor.disk_gb, Flavor.ephemeral_gb,
+    Flavor.swap_mb, Flavor.rxtx_factor, Flavor.is_public, Flavor.disabled, Flavor.description,
+    Flavor.extra_specs,
+]  # fmt: skip
+_KEYS = [c.key for c in _COLUMNS]
 
 SORT_KEYS: dict[str, Any] = {
     "flavorid": Flavor.flavor_id,
@@ -39,146 +40,175 @@ SORT_KEYS: dict[str, Any] = {
     "rxtx_factor": Flavor.rxtx_factor,
     "is_public": Flavor.is_public,
     "disabled": Flavor.disabled,
+    # NULLs sort differently on every database.
+    "description": func.coalesce(Flavor.description, ""),
     "created_at": Flavor.created_at,
-    "updated_at": Flavor.updated_at,
-    "description": Flavor.description,
-    "vcpu_weight": Flavor.id,
+    "updated_at": func.coalesce(Flavor.updated_at, Flavor.created_at),
 }
-"""Sort keys by API name."""
+"""Column by public sort key (API reference, "List flavors")."""
+
+
+def _granted(project_id: str | None) -> ColumnElement[bool]:
+    """Private flavors the project was given access to."""
+    own = select(FlavorAccess.flavor).where(FlavorAccess.project_id == (project_id or ""))
+    return Flavor.id.in_(own)
+
+
+def _visible(ctx: Context) -> list[ColumnElement[bool]]:
+    return [] if ctx.sees_all_projects else [or_(Flavor.is_public.is_(True), _granted(ctx.project_id))]
 
 
 def _record(row: Any) -> Record:
     record = dict(zip(_KEYS, row, strict=True))
-    record["extra_specs"] = record["extra_specs"] or {}
     record["is_public"], record["disabled"] = bool(record["is_public"]), bool(record["disabled"])
+    record["extra_specs"] = record["extra_specs"] or {}
     return record
-
-
-def _granted(project_id: str | None) -> ColumnElement[bool]:
-    return Flavor.id.in_(select(FlavorAccess.flavor).where(FlavorAccess.project_id == project_id))
-
-
-def _visible(ctx: Context) -> list[ColumnElement[bool]]:
-    if ctx.sees_all_projects:
-        return []
-    return [or_(Flavor.is_public.is_(True), _granted(ctx.project_id))]
-
-
-def get(session: Session, ctx: Context, flavor_id: str) -> Record:
-    """One flavor the caller may see; raises FlavorNotFound."""
-    row = session.execute(select(*_COLUMNS).where(Flavor.flavor_id == flavor_id, *_visible(ctx))).first()
-    if row is None:
-        raise FlavorNotFound(flavor_id=flavor_id)
-    return _record(row)
 
 
 def page(
     session: Session,
     ctx: Context,
-    is_public: bool | None,
-    conditions: list[ColumnElement[bool]],
-    limit: int,
-    marker: str | None,
-    sort_key: str,
-    descending: bool,
+    is_public: bool | None = True,
+    min_disk_gb: int | None = None,
+    min_ram_mb: int | None = None,
+    name: str | None = None,
+    limit: int = 1000,
+    marker: str | None = None,
+    sort_key: str = "flavorid",
+    sort_dir: str = "asc",
 ) -> list[Record]:
-    """One page, ordered by a key of SORT_KEYS and the flavor's own number. Raises MarkerNotFound."""
-    column = SORT_KEYS[sort_key]
-    query = select(*_COLUMNS).where(*conditions)
+    """One page in one statement, two with a marker. KeyError for a sort key not in SORT_KEYS.
+
+    Raises MarkerNotFound. `is_public` as in the contract; callers who do not see all projects get no
+    more than public flavors and those they were given.
+    """
+    where = _visible(ctx)
     if is_public is True:
-        query = query.where(or_(Flavor.is_public.is_(True), _granted(ctx.project_id)))
+        where.append(or_(Flavor.is_public.is_(True), _granted(ctx.project_id)))
     elif is_public is False:
-        query = query.where(Flavor.is_public.is_(False))
+        where.append(Flavor.is_public.is_(False))
+    if min_disk_gb is not None:
+        where.append(Flavor.disk_gb >= min_disk_gb)
+    if min_ram_mb is not None:
+        where.append(Flavor.ram_mb >= min_ram_mb)
+    if name is not None:
+        where.append(Flavor.name == name)
+    column, down = SORT_KEYS[sort_key], sort_dir == "desc"
     if marker is not None:
-        at = session.execute(select(column, Flavor.id).where(Flavor.flavor_id == marker)).first()
-        if at is None:
-            raise MarkerNotFound(marker=marker)
-        beyond = column < at[0] if descending else column > at[0]
-        tie = Flavor.id < at[1] if descending else Flavor.id > at[1]
-        query = query.where(or_(beyond, (column == at[0]) & tie))
-    order = (column.desc(), Flavor.id.desc()) if descending else (column, Flavor.id)
-    return [_record(row) for row in session.execute(query.order_by(*order).limit(limit))]
+        where.append(_after(session, ctx, column, marker, down))
+    order = (column.desc(), Flavor.id.desc()) if down else (column, Flavor.id)
+    rows = session.execute(select(*_COLUMNS).where(*where).order_by(*order).limit(limit))
+    return [_record(row) for row in rows]
 
 
-def create(session: Session, values: Record) -> None:
-    """Raises FlavorExists when name or id is taken."""
-    clash = or_(Flavor.flavor_id == values["flavor_id"], Flavor.name == values["name"])
-    taken = session.execute(select(Flavor.flavor_id, Flavor.name).where(clash)).first()
-    if taken:
-        raise FlavorExists(name=values["name"] if taken[1] == values["name"] else values["flavor_id"])
-    try:
-        with session.begin_nested():
-            session.execute(insert(Flavor).values(**{k: v for k, v in values.items() if k in _KEYS}))
-    except IntegrityError as error:
-        raise FlavorExists(name=values["name"]) from error
-
-
-def _number(session: Session, flavor_id: str) -> tuple[int, bool, dict[str, str]]:
-    row = session.execute(
-        select(Flavor.id, Flavor.is_public, Flavor.extra_specs)
-        .where(Flavor.flavor_id == flavor_id)
-        .with_for_update()
+def _after(session: Session, ctx: Context, column: Any, marker: str, down: bool) -> ColumnElement[bool]:
+    """Rows that come after the marker's."""
+    found = session.execute(
+        select(column, Flavor.id).where(Flavor.flavor_id == marker, *_visible(ctx))
     ).first()
+    if found is None:
+        raise MarkerNotFound(marker=marker)
+    value, number = found
+    beyond = column < value if down else column > value
+    return or_(beyond, and_(column == value, Flavor.id < number if down else Flavor.id > number))
+
+
+def get(session: Session, ctx: Context, flavor_id: str) -> Record:
+    """One flavor the caller may see; raises FlavorNotFound."""
+    query = select(*_COLUMNS).where(Flavor.flavor_id == flavor_id, *_visible(ctx))
+    row = session.execute(query).first()
     if row is None:
         raise FlavorNotFound(flavor_id=flavor_id)
-    return row[0], bool(row[1]), row[2] or {}
+    return _record(row)
 
 
-def change(session: Session, flavor_id: str, **values: Any) -> None:
-    """Set columns; raises FlavorNotFound."""
-    number = _number(session, flavor_id)[0]
-    session.execute(update(Flavor).where(Flavor.id == number).values(updated_at=now(), **values))
+def create(session: Session, values: dict[str, Any]) -> None:
+    """Insert a flavor; raises FlavorExists when its name or id is taken."""
+    try:
+        with session.begin_nested():
+            session.execute(insert(Flavor).values(**values))
+    except IntegrityError:
+        taken = session.scalar(select(Flavor.id).where(Flavor.name == values["name"]))
+        raise FlavorExists(name=values["name"] if taken else values["flavor_id"]) from None
+
+
+def describe(session: Session, flavor_id: str, description: str | None) -> None:
+    """Change the description; raises FlavorNotFound."""
+    number = _number(session, flavor_id)
+    session.execute(
+        update(Flavor).where(Flavor.id == number).values(description=description, updated_at=now())
+    )
 
 
 def remove(session: Session, flavor_id: str) -> None:
-    """Raises FlavorNotFound."""
-    number = _number(session, flavor_id)[0]
+    """Delete a flavor with its access rows; raises FlavorNotFound."""
+    number = _number(session, flavor_id, lock=True)
     session.execute(delete(FlavorAccess).where(FlavorAccess.flavor == number))
     session.execute(delete(Flavor).where(Flavor.id == number))
 
 
-def set_extra_specs(session: Session, flavor_id: str, specs: dict[str, str]) -> None:
-    """Merge into what is there."""
-    had = _number(session, flavor_id)[2]
-    change(session, flavor_id, extra_specs={**had, **specs})
+def _number(session: Session, flavor_id: str, lock: bool = False) -> int:
+    query = select(Flavor.id).where(Flavor.flavor_id == flavor_id)
+    number = session.scalar(query.with_for_update() if lock else query)
+    if number is None:
+        raise FlavorNotFound(flavor_id=flavor_id)
+    return number
 
 
-def delete_extra_spec(session: Session, flavor_id: str, key: str) -> None:
-    """Raises FlavorExtraSpecNotFound."""
-    had = dict(_number(session, flavor_id)[2])
-    if key not in had:
+# --- extra specs -------------------------------------------------------------------------------
+
+
+def _specs(session: Session, flavor_id: str) -> tuple[int, dict[str, str]]:
+    """The row's number and its extra specs, locked: of two racing changes none is lost."""
+    query = select(Flavor.id, Flavor.extra_specs).where(Flavor.flavor_id == flavor_id)
+    row = session.execute(query.with_for_update()).first()
+    if row is None:
+        raise FlavorNotFound(flavor_id=flavor_id)
+    return row[0], dict(row[1] or {})
+
+
+def _save_specs(session: Session, number: int, specs: dict[str, str]) -> None:
+    session.execute(update(Flavor).where(Flavor.id == number).values(extra_specs=specs, updated_at=now()))
+
+
+def set_specs(session: Session, flavor_id: str, specs: dict[str, str]) -> None:
+    """Merge `specs` in; raises FlavorNotFound."""
+    number, known = _specs(session, flavor_id)
+    _save_specs(session, number, {**known, **specs})
+
+
+def remove_spec(session: Session, flavor_id: str, key: str) -> None:
+    """Raises FlavorNotFound, FlavorExtraSpecNotFound."""
+    number, known = _specs(session, flavor_id)
+    if key not in known:
         raise FlavorExtraSpecNotFound(flavor_id=flavor_id, key=key)
-    del had[key]
-    change(session, flavor_id, extra_specs=had)
+    del known[key]
+    _save_specs(session, number, known)
+
+
+# --- access ------------------------------------------------------------------------------------
 
 
 def access(session: Session, flavor_id: str) -> list[str]:
-    """Projects with access; FlavorNotFound for a public flavor, which has no such list."""
-    number, is_public, _ = _number(session, flavor_id)
-    if is_public:
-        raise FlavorNotFound("Access list not available for public flavors.")
+    """Projects with access, sorted; raises FlavorNotFound."""
+    number = _number(session, flavor_id)
     query = select(FlavorAccess.project_id).where(FlavorAccess.flavor == number)
-    return list(session.execute(query.order_by(FlavorAccess.project_id)).scalars())
-
-
-def is_public(session: Session, flavor_id: str) -> bool:
-    """Raises FlavorNotFound."""
-    return _number(session, flavor_id)[1]
+    return list(session.scalars(query.order_by(FlavorAccess.project_id)))
 
 
 def add_access(session: Session, flavor_id: str, project_id: str) -> None:
-    """Raises FlavorAccessExists."""
-    number = _number(session, flavor_id)[0]
+    """Raises FlavorNotFound, FlavorAccessExists."""
+    number = _number(session, flavor_id, lock=True)
     try:
         with session.begin_nested():
             session.execute(insert(FlavorAccess).values(flavor=number, project_id=project_id))
-    except IntegrityError as error:
-        raise FlavorAccessExists(flavor_id=flavor_id, project_id=project_id) from error
+    except IntegrityError:
+        raise FlavorAccessExists(flavor_id=flavor_id, project_id=project_id) from None
 
 
 def remove_access(session: Session, flavor_id: str, project_id: str) -> None:
-    """Raises FlavorAccessNotFound."""
-    number = _number(session, flavor_id)[0]
+    """Raises FlavorNotFound, FlavorAccessNotFound."""
+    number = _number(session, flavor_id)
     gone = session.execute(
         delete(FlavorAccess).where(FlavorAccess.flavor == number, FlavorAccess.project_id == project_id)
     )

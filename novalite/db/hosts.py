@@ -124,6 +124,8 @@ def rows(session: Session, hosts: Iterable[str] | None = None) -> list[HostRow]:
 
 def _host_row(record: dict[str, Any]) -> HostRow:
     disabled = record.pop("disabled")
+    # The row outlives a deleted service, so that a daemon that comes back finds its claims counted.
+    record["deleted"] = disabled is None
     record["enabled"] = disabled is False or disabled == 0
     record["forced_down"] = bool(record["forced_down"])
     record["last_seen"] = record["last_seen"] or 0.0

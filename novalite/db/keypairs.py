@@ -1,4 +1,4 @@
-"""Keypairs of users."""
+"""Keypairs of users, by name."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from novalite.db.models.keypairs import Keypair
 from novalite.errors import KeypairExists, KeypairNotFound, MarkerNotFound
 from novalite.objects.base import Record
 
-_KEYS = ("id", "user_id", "name", "type", "fingerprint", "public_key", "created_at", "updated_at")
-_COLUMNS = [getattr(Keypair, key) for key in _KEYS]
+_COLUMNS = [
+    Keypair.id, Keypair.user_id, Keypair.name, Keypair.type, Keypair.fingerprint, Keypair.public_key,
+    Keypair.created_at, Keypair.updated_at,
+]  # fmt: skip
+_KEYS = [c.key for c in _COLUMNS]
 
 
 def _record(row: Any) -> Record:
@@ -23,38 +26,37 @@ def _record(row: Any) -> Record:
     return record
 
 
-def get(session: Session, user_id: str | None, name: str) -> Record:
-    """Raises KeypairNotFound."""
-    query = select(*_COLUMNS).where(Keypair.user_id == user_id, Keypair.name == name)
-    row = session.execute(query).first()
+def page(session: Session, user_id: str, limit: int | None = None, marker: str | None = None) -> list[Record]:
+    """A user's keypairs by name, those after the one named `marker`; raises MarkerNotFound."""
+    query = select(*_COLUMNS).where(Keypair.user_id == user_id).order_by(Keypair.name).limit(limit)
+    if marker is not None:
+        known = select(Keypair.id).where(Keypair.user_id == user_id, Keypair.name == marker)
+        if session.scalar(known) is None:
+            raise MarkerNotFound(marker=marker)
+        query = query.where(Keypair.name > marker)
+    return [_record(row) for row in session.execute(query)]
+
+
+def get(session: Session, user_id: str, name: str) -> Record:
+    """One keypair; raises KeypairNotFound."""
+    row = session.execute(select(*_COLUMNS).where(Keypair.user_id == user_id, Keypair.name == name)).first()
     if row is None:
         raise KeypairNotFound(name=name, user_id=user_id)
     return _record(row)
 
 
-def page(session: Session, user_id: str, limit: int | None = None, marker: str | None = None) -> list[Record]:
-    """Sorted by name; raises MarkerNotFound."""
-    query = select(*_COLUMNS).where(Keypair.user_id == user_id).order_by(Keypair.name)
-    if marker is not None:
-        try:
-            query = query.where(Keypair.name > get(session, user_id, marker)["name"])
-        except KeypairNotFound as error:
-            raise MarkerNotFound(marker=marker) from error
-    return [_record(row) for row in session.execute(query.limit(limit))]
-
-
 def count(session: Session, user_id: str) -> int:
     """How many a user has."""
-    return int(session.execute(select(func.count()).where(Keypair.user_id == user_id)).scalar_one())
+    return int(session.scalar(select(func.count()).where(Keypair.user_id == user_id)) or 0)
 
 
-def create(session: Session, values: Record) -> None:
-    """Raises KeypairExists."""
+def create(session: Session, values: dict[str, Any]) -> None:
+    """Insert a keypair; raises KeypairExists."""
     try:
         with session.begin_nested():
             session.execute(insert(Keypair).values(**values))
-    except IntegrityError as error:
-        raise KeypairExists(name=values["name"]) from error
+    except IntegrityError:
+        raise KeypairExists(name=values["name"]) from None
 
 
 def remove(session: Session, user_id: str, name: str) -> None:

@@ -1,64 +1,80 @@
-"""Limits, and what counts against them."""
+"""Limits as stored, what is in use, and the lock under which both are compared."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from novalite.db.models.compute import Server
 from novalite.db.models.quotas import Quota, QuotaLock
 
-CLASS_DEFAULT = ""
-"""The "project" whose limits are everybody's defaults (quota class `default`)."""
+EVERYBODY = ""
+"""As a project id: the default of every project; as a user id: the whole project."""
 
 
-def limits(session: Session, project_ids: Iterable[str], user_id: str = "") -> dict[tuple[str, str], int]:
-    """Stored limits by (project, resource)."""
-    query = select(Quota.project_id, Quota.resource, Quota.hard_limit)
-    rows = session.execute(query.where(Quota.project_id.in_(list(project_ids)), Quota.user_id == user_id))
-    return {(row[0], row[1]): row[2] for row in rows}
+def stored(session: Session, project_id: str, user_id: str = "") -> dict[tuple[str, str], dict[str, int]]:
+    """Limits that were set, by (project or "", user or "") and resource; one statement."""
+    rows = session.execute(
+        select(Quota.project_id, Quota.user_id, Quota.resource, Quota.hard_limit).where(
+            Quota.project_id.in_({EVERYBODY, project_id}), Quota.user_id.in_({EVERYBODY, user_id})
+        )
+    )
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for project, user, resource, limit in rows:
+        found.setdefault((project, user), {})[resource] = limit
+    return found
 
 
-def store(session: Session, project_id: str, values: dict[str, int], user_id: str = "") -> None:
-    """Replace the named limits."""
-    mine = (Quota.project_id == project_id, Quota.user_id == user_id)
-    session.execute(delete(Quota).where(*mine, Quota.resource.in_(list(values))))
-    if values:
-        rows = [
-            {"project_id": project_id, "user_id": user_id, "resource": name, "hard_limit": limit}
-            for name, limit in values.items()
-        ]
-        session.execute(insert(Quota), rows)
+def store(session: Session, project_id: str, user_id: str, limits: Mapping[str, int]) -> None:
+    """Set limits; call it with the project locked."""
+    for resource, limit in limits.items():
+        same = (Quota.project_id == project_id, Quota.user_id == user_id, Quota.resource == resource)
+        if session.scalar(select(Quota.hard_limit).where(*same)) is None:
+            session.execute(
+                insert(Quota).values(
+                    project_id=project_id, user_id=user_id, resource=resource, hard_limit=limit
+                )
+            )
+        else:
+            session.execute(update(Quota).where(*same).values(hard_limit=limit))
 
 
-def forget(session: Session, project_id: str, user_id: str | None = None) -> None:
-    """Back to defaults: of one user, or of the project and all its users."""
-    query = delete(Quota).where(Quota.project_id == project_id)
-    session.execute(query if user_id is None else query.where(Quota.user_id == user_id))
+def forget(session: Session, project_id: str, user_id: str | None) -> None:
+    """Remove the limits of one user in a project; None: everything that was set for the project."""
+    where = [Quota.project_id == project_id]
+    if user_id is not None:
+        where.append(Quota.user_id == user_id)
+    session.execute(delete(Quota).where(*where))
 
 
-def lock(session: Session, project_id: str) -> None:
-    """Make other transactions that count this project's use wait for this one. SQLite's writers do anyway."""
+def lock(session: Session, name: str) -> None:
+    """Keep every other transaction that locks `name` waiting until this one ends.
+
+    SQLite lets in one writer at a time anyway.
+    """
     if session.get_bind().dialect.name == "sqlite":
         return
-    mine = select(QuotaLock.project_id).where(QuotaLock.project_id == project_id).with_for_update()
-    if session.execute(mine).first() is None:
-        try:
-            with session.begin_nested():
-                session.execute(insert(QuotaLock).values(project_id=project_id))
-        except IntegrityError:
-            session.execute(mine)
+    query = select(QuotaLock.name).where(QuotaLock.name == name).with_for_update()
+    if session.scalar(query) is not None:
+        return
+    try:
+        with session.begin_nested():
+            session.execute(insert(QuotaLock).values(name=name))
+    except IntegrityError:  # somebody else made it while we waited
+        session.scalar(query)
 
 
 def in_use(session: Session, project_id: str, user_id: str | None = None) -> dict[str, int]:
-    """Servers, vCPUs and MB of RAM of everything that is not deleted; servers in ERROR count too."""
-    query = select(
-        func.count(), func.coalesce(func.sum(Server.vcpus), 0), func.coalesce(func.sum(Server.ram_mb), 0)
-    ).where(Server.project_id == project_id, Server.deleted.is_(False))
+    """instances, cores and ram (MB) of servers that are not deleted; one statement."""
+    where = [Server.project_id == project_id, Server.deleted.is_(False)]
     if user_id is not None:
-        query = query.where(Server.user_id == user_id)
-    row = session.execute(query).one()
-    return {"instances": int(row[0]), "cores": int(row[1]), "ram": int(row[2])}
+        where.append(Server.user_id == user_id)
+    row = session.execute(
+        select(
+            func.count(), func.coalesce(func.sum(Server.vcpus), 0), func.coalesce(func.sum(Server.ram_mb), 0)
+        ).where(*where)
+    ).one()
+    return dict(zip(("instances", "cores", "ram"), map(int, row), strict=True))

@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from novalite.db.models.base import iso, now
-from novalite.db.models.compute import Service, new_id
-from novalite.errors import ServiceNotFound
+from novalite.db.models.compute import Host, Service, new_id
+from novalite.errors import HostNotFound, ServiceNotFound
 from novalite.objects.base import Record
 
 _COLUMNS = [
@@ -59,6 +59,30 @@ def _record(row: Any) -> Record:
     record = dict(zip(_KEYS, row, strict=True))
     record["created_at"], record["updated_at"] = iso(record["created_at"]), iso(record["updated_at"])
     return record
+
+
+COMPUTE = "nova-compute"
+INTERNAL_ZONE = "internal"
+"""The zone of every daemon that is no compute host."""
+
+
+def listing(session: Session, *where: ColumnElement[bool]) -> list[Record]:
+    """Service rows by id, each with the `zone` it belongs to; one statement."""
+    query = select(*_COLUMNS, Host.zone).outerjoin(Host, Host.host == Service.host)
+    found = []
+    for row in session.execute(query.where(*where).order_by(Service.id)):
+        record = _record(row[:-1])
+        record["zone"] = (row[-1] or "nova") if record["binary"] == COMPUTE else INTERNAL_ZONE
+        found.append(record)
+    return found
+
+
+def by_name(session: Session, host: str, binary: str) -> Record:
+    """One service by host and binary; raises HostNotFound."""
+    found = page(session, Service.host == host, Service.binary == binary)
+    if not found:
+        raise HostNotFound(f"There is no service {binary} on host {host}.")
+    return found[0]
 
 
 def get(session: Session, uuid: str) -> Record:

@@ -1,4 +1,4 @@
-"""Tables of flavors. A deleted flavor is gone: servers keep the copy they were built with."""
+"""Flavors, and which projects may use the private ones."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Double, ForeignKey, Integer, String, Text
+from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from novalite.db.models.base import TABLE, Base, JsonText, UtcDateTime, now
+from novalite.db.models.base import Base, JsonText, UtcDateTime, now
 
 
 class Flavor(Base):
-    """A size of servers; `extra_specs` is a JSON object of strings."""
+    """The size of a server. Servers keep a copy, so a deleted flavor is simply gone.
+
+    Extra specs live in the row as JSON: a page of flavors is one statement. `flavor_id` is the public id.
+    """
 
     __tablename__ = "flavors"
 
@@ -27,7 +31,10 @@ class Flavor(Base):
     rxtx_factor: Mapped[float] = mapped_column(Double, default=1.0)
     is_public: Mapped[bool] = mapped_column(default=True)
     disabled: Mapped[bool] = mapped_column(default=False)
-    description: Mapped[str | None] = mapped_column(Text)
+    # 65,535 characters of up to four bytes are more than MariaDB's TEXT holds.
+    description: Mapped[str | None] = mapped_column(
+        Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+    )
     extra_specs: Mapped[Any] = mapped_column(JsonText, default=dict)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -37,9 +44,6 @@ class FlavorAccess(Base):
     """A project that may use a private flavor."""
 
     __tablename__ = "flavor_access"
-    __table_args__ = TABLE
 
-    flavor: Mapped[int] = mapped_column(
-        Integer, ForeignKey("flavors.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    )
+    flavor: Mapped[int] = mapped_column(ForeignKey("flavors.id", ondelete="CASCADE"), primary_key=True)
     project_id: Mapped[str] = mapped_column(String(64), primary_key=True)

@@ -1,4 +1,4 @@
-"""The table of keypairs: they belong to a user, not to a project."""
+"""Public keys of users. Private keys are never stored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from novalite.db.models.base import TABLE, Base, UtcDateTime, now
 
 
 class Keypair(Base):
-    """A public key; the private half is never kept."""
+    """One public key, `type` ssh or x509; its name is unique for its user."""
 
     __tablename__ = "keypairs"
     __table_args__ = (UniqueConstraint("user_id", "name"), TABLE)
