@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from novalite.api.app import create_app
 from novalite.context import Context
+from novalite.db.models.images import Image
 from novalite.errors import Unauthorized
 from tests.cloud import Cloud
 
@@ -181,3 +182,62 @@ def test_sort_keys_work(cloud: Cloud, http: FlaskClient) -> None:
     call = Session(http, "admin")
     for key in (*SORT_KEYS, "locked"):
         assert len(call("GET", f"/servers?sort_key={key}").get_json()["servers"]) == 1, key
+
+
+IMAGE = "11111111-2222-4333-8444-555555555555"
+QUOTA = "Quota exceeded for cores, instances, ram"
+
+
+@pytest.fixture
+def image(cloud: Cloud) -> str:
+    """A public image of 1 MB."""
+    row = Image(id=IMAGE, name="tiny", status="active", visibility="public", owner="p", size=1 << 20,
+                disk_format="qcow2", container_format="bare", virtual_size=1 << 20)  # fmt: skip
+    with cloud.db.begin() as session:
+        session.add(row)
+    return IMAGE
+
+
+def new_server(**changes: Any) -> dict[str, Any]:
+    return {"server": {"name": "web", "flavorRef": "tiny", "imageRef": IMAGE, "networks": "none", **changes}}
+
+
+def test_a_server_boots_from_an_image(cloud: Cloud, http: FlaskClient, image: str) -> None:
+    call = Session(http)
+    with cloud.bus.recording() as sent:
+        reply = call("POST", "/servers", new_server(tags=["blue"], metadata={"a": "b"}, hostname="w.example"))
+    assert reply.status_code == 202, reply.get_json()
+    assert sum(envelope.kind.value == "call" for envelope in sent) <= 6
+    server = call("GET", f"/servers/{reply.get_json()['server']['id']}").get_json()["server"]
+    assert (server["status"], server["OS-EXT-SRV-ATTR:hostname"]) == ("ACTIVE", "w.example")
+    assert (server["image"]["id"], server["tags"], server["metadata"]) == (IMAGE, ["blue"], {"a": "b"})
+    assert server["locked"] is False
+    assert server["flavor"]["original_name"] == "tiny"
+
+
+def test_several_servers_share_a_reservation(cloud: Cloud, http: FlaskClient, image: str) -> None:
+    reply = Session(http)("POST", "/servers", new_server(min_count=3, return_reservation_id=True))
+    reservation = reply.get_json()["reservation_id"]
+    found = Session(http)("GET", f"/servers?reservation_id={reservation}").get_json()["servers"]
+    assert sorted(server["name"] for server in found) == ["web-1", "web-2", "web-3"]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "words"),
+    [
+        ({"flavorRef": "none"}, 400, "Flavor none could not be found."),
+        ({"imageRef": IMAGE.replace("1", "2")}, 400, "could not be found."),
+        ({"availability_zone": "moon"}, 400, "availability zone is not available"),
+        ({"key_name": "none"}, 400, "Invalid key_name"),
+        ({"max_count": 1000, "min_count": 1000}, 403, QUOTA),
+        ({"metadata": {f"k{n}": "v" for n in range(200)}}, 403, "Quota exceeded for metadata_items"),
+    ],
+)
+def test_creates_the_conductor_refuses_leave_nothing(
+    cloud: Cloud, http: FlaskClient, image: str, change: dict[str, Any], status: int, words: str
+) -> None:
+    reply = Session(http)("POST", "/servers", new_server(**change))
+    assert reply.status_code == status
+    ((_, fault),) = reply.get_json().items()
+    assert words in fault["message"]
+    assert cloud.list_all() == []
