@@ -43,12 +43,17 @@ def parser(prog: str, what: str) -> argparse.ArgumentParser:
 
 
 def serve(
-    prog: str, what: str, wire: Wire, argv: Sequence[str] | None = None, threads_only: bool = False
+    prog: str,
+    what: str,
+    wire: Wire,
+    argv: Sequence[str] | None = None,
+    threads_only: bool = False,
+    overrides: Mapping[str, Any] | None = None,
 ) -> int:
     """The whole life of a daemon, from arguments to exit code: 0 ended, 1 broken, 2 bad configuration."""
     files = parser(prog, what).parse_args(argv).config_files or default_files()
-    overrides = {"concurrency": "threads"} if threads_only else choose_concurrency(files)
-    return run(prog, files, _apart(prog, wire), overrides)
+    chosen = {"concurrency": "threads"} if threads_only else choose_concurrency(files)
+    return run(prog, files, _apart(prog, wire), {**(overrides or {}), **chosen})
 
 
 def _apart(prog: str, wire: Wire) -> Wire:

@@ -109,15 +109,15 @@ def parts(conf: Any, bus: Any, client: Any) -> Sequence[Any]:
     """Everything, in the order it starts; the API comes last, so that it answers when all is there."""
     from novalite.cmd import api, compute, conductor, scheduler
 
-    front = api.parts(conf, bus, client)
+    front = api.part(conf, client)
     # The address must be known before the conductor hands out image URLs; the port may be 0.
-    conf.set_override("public_url", public_url(conf, front[0].port), group="api")
+    conf.set_override("public_url", public_url(conf, front.port), group="api")
     prepare(conf)
     return [
         *conductor.parts(conf, bus, client),
         *scheduler.parts(conf, bus, client),
         *compute.parts(conf, bus, client),
-        *front,
+        front,
     ]
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from novalite.cmd import _boot
 
 if TYPE_CHECKING:
+    import socket
+
     from novalite.cmd.http import HttpPart
+    from novalite.daemon import Part
 
 
-def parts(conf: Any, bus: Any, client: Any) -> Sequence[HttpPart]:
-    """One API process."""
+def part(conf: Any, client: Any, listening: socket.socket | None = None) -> HttpPart:
+    """The API in this process, on `listening` or a socket of its own."""
     from novalite.cmd.http import HttpPart
 
     def make() -> Any:
@@ -20,12 +24,32 @@ def parts(conf: Any, bus: Any, client: Any) -> Sequence[HttpPart]:
 
         return create_app(conf, client)
 
-    return [HttpPart(conf, make)]
+    return HttpPart(conf, make, listening)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Console entry point."""
-    _boot.leave(_boot.serve("novalite-api", "Answers the public APIs over HTTP.", parts, argv))
+    """Console entry point; with [api] workers above 1 this is the parent of that many processes."""
+    words = list(sys.argv[1:] if argv is None else argv)
+
+    def parts(conf: Any, bus: Any, client: Any) -> Sequence[Part]:
+        from novalite.cmd import workers
+        from novalite.cmd.http import listen
+
+        if (shared := workers.inherited()) is not None:
+            return [part(conf, client, shared)]
+        if conf.api.workers > 1:
+            return [workers.WorkersPart(conf, listen(conf.api.listen, conf.api.port), words)]
+        return [part(conf, client)]
+
+    _boot.leave(_boot.serve("novalite-api", "Answers the public APIs over HTTP.", parts, words,
+                            overrides=_worker_overrides()))
+
+
+def _worker_overrides() -> dict[str, Any]:
+    """A worker leaves the pid file and the health port to its parent."""
+    import os
+
+    return {"pid_file": "", "health_port": 0} if "NOVALITE_LISTEN_FD" in os.environ else {}
 
 
 if __name__ == "__main__":
