@@ -16,7 +16,7 @@ from novalite.conductor.env import Env
 from novalite.conductor.task import Engine, Flow, HostStep, Task
 from novalite.db import servers, services
 from novalite.db import tasks as db_tasks
-from novalite.errors import HostDown, NovaliteError, ServerNotFound, TaskTimeout, from_wire
+from novalite.errors import HostDown, NovaliteError, ServerNotFound, TaskTimeout, Unavailable, from_wire
 from novalite.objects.base import Record
 from novalite.objects.servers import Verdict, WorkReport
 
