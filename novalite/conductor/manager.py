@@ -8,17 +8,19 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from oslo_config.cfg import ConfigOpts
 
 from novalite.conductor.env import Env
 from novalite.conductor.feed import Feed
+from novalite.conductor.identity import ExpireRevocations, make_signer
+from novalite.conductor.images import ConductorImages, ExpireUploads
 from novalite.conductor.runner import TaskRunner
 from novalite.conductor.tasks import FLOWS
 from novalite.db import services
 from novalite.db.session import Database
 from novalite.errors import DatabaseUnreachable
+from novalite.periodic import Periodic
 from novalite.rpc.client import Client
 from novalite.rpc.contracts.base import Contract
 
@@ -35,7 +37,7 @@ ENDPOINTS = (
     ("novalite.conductor.keypairs", "KeypairsEndpoint"),
     ("novalite.conductor.quotas", "QuotasEndpoint"),
     ("novalite.conductor.identity", "IdentityEndpoint"),
-    # IMG ("novalite.conductor.images", "ImagesEndpoint"),
+    ("novalite.conductor.images", "ImagesEndpoint"),
 )
 """Every noun a conductor answers for."""
 
@@ -73,13 +75,7 @@ class ConductorManager:
         self._stopping = threading.Event()
 
     def _wire_companions(self) -> None:
-        from novalite.conductor.identity import make_signer
-
         self.env.signer = make_signer(self.db)
-        try:
-            from novalite.conductor.images import ConductorImages
-        except ImportError:
-            return
         self.env.images = ConductorImages(self.db, self.env.signer, self.conf)
 
     def endpoints(self) -> list[Contract]:
@@ -108,11 +104,11 @@ class ConductorManager:
         """Say that this conductor is alive."""
         self.db.run(lambda session: services.beat(session, self.conf.host, "nova-conductor"))
 
-    def periodics(self) -> list[Any]:
+    def periodics(self) -> list[Periodic]:
         """Periodic work besides the sweep."""
-        from novalite.images.uploads import ExpireUploads
-
-        return [ExpireUploads(self.db, self.conf)]
+        lifetime = self.conf.identity.token_expiration
+        jobs = ExpireUploads(self.db, self.conf), ExpireRevocations(self.db, lifetime)
+        return [_periodic(job) for job in jobs]
 
     def stop(self, grace: float = 30.0) -> None:
         """Finish what runs, leave the rest to others."""
@@ -120,3 +116,7 @@ class ConductorManager:
         self.env.tasks.stop(grace)
         self.env.feed.stop()
         self.db.close()
+
+
+def _periodic(job: ExpireUploads | ExpireRevocations) -> Periodic:
+    return Periodic(job.name, lambda ctx: job.run(), job.interval)
