@@ -118,9 +118,14 @@ def run(
     on_ready: Callable[[], None] = lambda: None,
 ) -> int:
     """Read the configuration, wire the parts and live. One line on stderr and 2 for a bad configuration."""
+    _collect_rarely()
     from novalite import log
     from novalite.conf import load
     from novalite.errors import ConfigError, NovaliteError
+
+    def settled() -> None:
+        _collect_normally()
+        on_ready()
 
     try:
         for name in files:
@@ -134,7 +139,7 @@ def run(
         from novalite.rpc.connect import connect
 
         bus = connect(conf)
-        daemon = Daemon(prog, conf, bus, wire(conf, bus, Client(bus)), on_ready)
+        daemon = Daemon(prog, conf, bus, wire(conf, bus, Client(bus)), settled)
         code = daemon.run()
     except ConfigError as error:
         print(f"{prog}: {error}", file=sys.stderr)
@@ -145,6 +150,21 @@ def run(
     if daemon.failure and log.log_path(conf, prog):
         print(f"{prog}: {daemon.failure}", file=sys.stderr)
     return code
+
+
+def _collect_rarely() -> None:
+    """Imports make many objects and no garbage: fewer collections start an all-in-one 0.1 s sooner."""
+    import gc
+
+    gc.set_threshold(50_000, 50, 50)
+
+
+def _collect_normally() -> None:
+    """The usual rhythm, and what is loaded by now is never looked at again."""
+    import gc
+
+    gc.set_threshold(700, 10, 10)
+    gc.freeze()
 
 
 def leave(code: int) -> None:

@@ -16,6 +16,8 @@ def prepare(conf: Any, state: Path, url: str) -> None:
     """Make sure that the database, the administrator and `clouds.yaml` exist and name `url`."""
     from novalite.conductor.manager import open_database
 
+    if not conf.database.connection:
+        keep_private(state / "novalite.db")
     db = open_database(conf)
     try:
         fresh = make_schema(db)
@@ -70,6 +72,13 @@ def write_credentials(state: Path, url: str, password: str) -> None:
     entry = ["clouds:", "  novalite:", f"    region_name: {REGION}", "    auth:"]
     lines = [f'      {key}: "{value}"' for key, value in auth.items()]
     write_private(state / "clouds.yaml", "\n".join([*entry, *lines, ""]))
+
+
+def keep_private(path: Path) -> None:
+    """Make a SQLite file only its owner can read (SQLite's other files take over its mode): it holds
+    signing keys and password hashes."""
+    if not path.exists():
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
 
 
 def write_private(path: Path, text: str) -> None:
