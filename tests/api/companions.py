@@ -12,6 +12,7 @@ from novalite.api.app import create_app
 from novalite.conductor.bootstrap import bootstrap
 from novalite.conductor.env import Env
 from novalite.conductor.identity import IdentityEndpoint, make_signer
+from novalite.conductor.images import ImagesEndpoint
 from novalite.conf.load import for_tests
 from novalite.db.models import Base
 from novalite.db.session import Database
@@ -48,7 +49,7 @@ class Companions:
 
     def endpoints(self) -> list[Any]:
         """What the conductor serves."""
-        return [IdentityEndpoint(self.env)]
+        return [IdentityEndpoint(self.env), ImagesEndpoint(self.env)]
 
     def worker(self, listens: bool = True) -> tuple[Any, EmbeddedIdentity]:
         """One more API process: its test client and its identity."""
@@ -75,6 +76,29 @@ class Companions:
     def v3(self, method: str, path: str, token: str | None = "", **more: Any) -> TestResponse:
         """A request below /identity/v3."""
         return self.request(method, f"/identity/v3{path}", token, **more)
+
+    def v2(self, method: str, path: str, token: str | None = "", **more: Any) -> TestResponse:
+        """A request below /image/v2."""
+        return self.request(method, f"/image/v2{path}", token, **more)
+
+    def image(self, token: str | None = "", data: bytes | None = None, **values: Any) -> dict[str, Any]:
+        """An image, raw and bare unless told otherwise; active when there is data."""
+        body = {"name": "test", "disk_format": "raw", "container_format": "bare"} | values
+        reply = self.v2("POST", "/images", token, json=body)
+        assert reply.status_code == 201, reply.text
+        made = dict(reply.get_json())
+        if data is not None:
+            sent = self.upload(made["id"], data, token)
+            assert sent.status_code == 204, sent.text
+            made = dict(self.v2("GET", f"/images/{made['id']}", token).get_json())
+        return made
+
+    def upload(
+        self, image_id: str, data: bytes, token: str | None = "", where: str = "file", **more: Any
+    ) -> TestResponse:
+        """Send bytes."""
+        kind = more.pop("content_type", "application/octet-stream")
+        return self.v2("PUT", f"/images/{image_id}/{where}", token, data=data, content_type=kind, **more)
 
     def auth(self, identity: Any, scope: Any = None, **more: Any) -> TestResponse:
         """POST /auth/tokens."""
