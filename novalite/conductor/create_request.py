@@ -146,7 +146,7 @@ def server_rows(ctx: Context, body: CreateServers, resolved: Resolved, count: in
                 "disk_gb": disk,
                 "key_name": body.key_name,
                 "public_key": resolved.public_key,
-                "server_metadata": body.metadata,
+                "metadata": body.metadata,
                 "tags": sorted(body.tags),
                 "user_data": body.user_data,
                 "config_drive": body.config_drive,

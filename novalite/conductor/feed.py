@@ -100,7 +100,20 @@ class Feed:
 def _gone(host: str) -> HostRow:
     """A row that says that a host is no more; its version is beyond any the host ever had."""
     return HostRow(
-        host=host, node=host, version=2**62, generation=0, enabled=False, forced_down=True, last_seen=time.time(),
-        zone="", cap_vcpus=0, cap_ram_mb=0, cap_disk_gb=0, used_vcpus=0, used_ram_mb=0, used_disk_gb=0, servers=0,
+        host=host,
+        node=host,
+        version=2**62,
+        generation=0,
+        enabled=False,
+        forced_down=True,
+        last_seen=time.time(),
+        zone="",
+        cap_vcpus=0,
+        cap_ram_mb=0,
+        cap_disk_gb=0,
+        used_vcpus=0,
+        used_ram_mb=0,
+        used_disk_gb=0,
+        servers=0,
         deleted=True,
-    )  # fmt: skip
+    )

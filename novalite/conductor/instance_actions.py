@@ -12,7 +12,7 @@ from novalite.conductor.servers import scope
 from novalite.context import Context
 from novalite.db import servers, tasks
 from novalite.db.models.base import from_iso
-from novalite.db.models.compute import Task
+from novalite.db.tasks import Task
 from novalite.errors import ActionNotFound, MarkerNotFound
 from novalite.objects.base import Record
 from novalite.rpc.contracts.servers import InstanceActions

@@ -103,7 +103,7 @@ class ServersEndpoint(Servers):
         public_key = None
         if body.key_name is not None:
             try:
-                public_key = keypairs.get(session, ctx.user_id, body.key_name)["public_key"]
+                public_key = keypairs.get(session, ctx.user_id or "", body.key_name)["public_key"]
             except KeypairNotFound as error:
                 raise BadRequest("Invalid key_name provided.") from error
         return create_request.Resolved(flavor, image, public_key)
@@ -172,7 +172,7 @@ class ServersEndpoint(Servers):
             server = self._changeable(session, ctx, server_id, "update metadata", METADATA_STATES)
             merged = dict(metadata) if replace else {**(server["metadata"] or {}), **metadata}
             quota.check_metadata(session, self.env.conf, server["project_id"], len(merged))
-            servers.change(session, server_id, server_metadata=merged)
+            servers.change(session, server_id, metadata=merged)
             return merged
 
         return self.env.db.run(work)
@@ -184,7 +184,7 @@ class ServersEndpoint(Servers):
             if key not in left:
                 raise NotFound("Metadata item was not found")
             del left[key]
-            servers.change(session, server_id, server_metadata=left)
+            servers.change(session, server_id, metadata=left)
 
         self.env.db.run(work)
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from novalite.db.models.compute import Allocation, Host
+from novalite.db.models import compute
 from novalite.errors import ClaimLost
+
+_HOSTS: Any = compute.Host.__table__
+_ALLOCATIONS: Any = compute.Allocation.__table__
+Host, Allocation = _HOSTS.c, _ALLOCATIONS.c
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,12 @@ def claim(
     room = [
         Host.used_vcpus + amount.vcpus <= Host.cap_vcpus,
         Host.used_ram_mb + amount.ram_mb <= Host.cap_ram_mb,
-        # No disk wanted (boot from volume, flavor 0) fits even where images have overfilled the disk.
-        or_(Host.used_disk_gb + amount.disk_gb <= Host.cap_disk_gb, amount.disk_gb == 0),  # type: ignore[arg-type]
     ]
+    if amount.disk_gb:  # none wanted (boot from volume, flavor 0) fits even where images overfilled the disk
+        room.append(Host.used_disk_gb + amount.disk_gb <= Host.cap_disk_gb)
     same = [] if force else [Host.generation == seen]
     taken = session.execute(
-        update(Host)
+        update(_HOSTS)
         .where(Host.host == host, *same, *room)
         .values(
             used_vcpus=Host.used_vcpus + amount.vcpus,
@@ -52,12 +57,11 @@ def claim(
             servers=Host.servers + 1,
             version=Host.version + 1,
         )
-        .execution_options(synchronize_session=False)
     )
     if taken.rowcount == 0:  # type: ignore[attr-defined]
         raise ClaimLost(host=host)
     session.execute(
-        insert(Allocation).values(
+        insert(_ALLOCATIONS).values(
             server_id=server_id, host=host, vcpus=amount.vcpus, ram_mb=amount.ram_mb, disk_gb=amount.disk_gb
         )
     )
@@ -72,12 +76,12 @@ def release(session: Session, server_id: str, host: str | None = None) -> list[s
     freed = []
     for name, vcpus, ram_mb, disk_gb in held:
         gone = session.execute(
-            delete(Allocation).where(Allocation.server_id == server_id, Allocation.host == name)
+            delete(_ALLOCATIONS).where(Allocation.server_id == server_id, Allocation.host == name)
         )
         if gone.rowcount == 0:  # type: ignore[attr-defined]
             continue  # another release was first
         session.execute(
-            update(Host)
+            update(_HOSTS)
             .where(Host.host == name)
             .values(
                 used_vcpus=Host.used_vcpus - vcpus,
@@ -86,7 +90,6 @@ def release(session: Session, server_id: str, host: str | None = None) -> list[s
                 servers=Host.servers - 1,
                 version=Host.version + 1,
             )
-            .execution_options(synchronize_session=False)
         )
         freed.append(name)
     return freed

@@ -21,17 +21,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from novalite.db.models import compute
 from novalite.db.models.base import from_iso, iso, now
-from novalite.db.models.compute import Server
 from novalite.errors import InvalidServerState, MarkerNotFound, ServerNotFound
 from novalite.objects.base import Record
 from novalite.objects.servers import ServerQuery
 from novalite.states import ACTIONS, DELETED, DELETING, ERROR, vm_states_of
 
 _TIMES = ("created_at", "updated_at", "launched_at", "terminated_at")
-_ATTRIBUTES = [attribute.key for attribute in Server.__mapper__.column_attrs]
-_KEYS = ["metadata" if key == "server_metadata" else key for key in _ATTRIBUTES]
-_SELECT = [getattr(Server, key) for key in _ATTRIBUTES]
+# Plain columns: the ORM's own attributes cost half as much again per statement, and these run for each boot.
+_TABLE: Any = compute.Server.__table__
+Server: Any = _TABLE.c
+_KEYS = [column.name for column in _TABLE.columns]
+_WHOLE = select(*_TABLE.columns)
+_NAMES = select(Server.id, Server.name)
 
 
 def instance_name(number: int) -> str:
@@ -49,8 +52,8 @@ def _record(row: Any) -> Record:
 
 
 def create(session: Session, rows: list[dict[str, Any]]) -> None:
-    """Insert servers; `rows` hold column values, `metadata` under its model name server_metadata."""
-    session.execute(insert(Server), rows)
+    """Insert servers; `rows` hold column values."""
+    session.execute(insert(_TABLE), rows)
 
 
 def get(
@@ -60,7 +63,7 @@ def get(
 
     Raises ServerNotFound, for an absent and for a foreign id alike.
     """
-    query = select(*_SELECT).where(Server.id == server_id)
+    query = _WHOLE.where(Server.id == server_id)
     if project_id is not None:
         query = query.where(Server.project_id == project_id)
     if deleted is not None:
@@ -81,7 +84,7 @@ def begin(session: Session, server_id: str, verb: str, task_id: str) -> None:
     if rule.during:
         idle = or_(idle, Server.task_state.in_(rule.during))
     moved = session.execute(
-        update(Server)
+        update(_TABLE)
         .where(
             Server.id == server_id, Server.deleted.is_(False), Server.vm_state.in_(rule.allowed_from), idle
         )
@@ -96,7 +99,7 @@ def begin(session: Session, server_id: str, verb: str, task_id: str) -> None:
 def begin_delete(session: Session, server_id: str, task_id: str) -> None:
     """Deletion is accepted in every state; it takes the server over from whatever was going on."""
     session.execute(
-        update(Server)
+        update(_TABLE)
         .where(Server.id == server_id, Server.deleted.is_(False))
         .values(task_state=DELETING, task_id=task_id, updated_at=now())
     )
@@ -105,7 +108,7 @@ def begin_delete(session: Session, server_id: str, task_id: str) -> None:
 def change(session: Session, server_id: str, **values: Any) -> None:
     """Set columns of a server that is not deleted; `updated_at` moves with them."""
     session.execute(
-        update(Server)
+        update(_TABLE)
         .where(Server.id == server_id, Server.deleted.is_(False))
         .values(**{"updated_at": now(), **values})
     )
@@ -114,7 +117,7 @@ def change(session: Session, server_id: str, **values: Any) -> None:
 def change_if_owned(session: Session, server_id: str, task_id: str, /, **values: Any) -> bool:
     """Set columns while `task_id` is what keeps the server busy; False when it no longer is."""
     moved = session.execute(
-        update(Server)
+        update(_TABLE)
         .where(Server.id == server_id, Server.task_id == task_id, Server.deleted.is_(False))
         .values(**{"updated_at": now(), **values})
     )
@@ -140,7 +143,7 @@ def mark_deleted(session: Session, server_id: str) -> None:
     """The guest is gone: keep the row for listings of deleted servers and for usage."""
     moment = now()
     session.execute(
-        update(Server)
+        update(_TABLE)
         .where(Server.id == server_id)
         .values(
             deleted=True, vm_state=DELETED, task_state=None, task_id=None, power_state=0,
@@ -213,8 +216,7 @@ def page(session: Session, query: ServerQuery) -> list[Record]:
 
     Raises MarkerNotFound.
     """
-    wanted = _SELECT if query.detail else [Server.id, Server.name]
-    statement = select(*wanted).where(*_conditions(query))
+    statement = (_WHOLE if query.detail else _NAMES).where(*_conditions(query))
     order = [(key, direction) for key, direction in query.sort if key in SORT_KEYS]
     if "id" not in {key for key, _ in order}:
         order.append(("id", "desc"))
@@ -223,7 +225,7 @@ def page(session: Session, query: ServerQuery) -> list[Record]:
     for key, direction in order:
         column = SORT_KEYS[key]
         # NULLs sort differently by dialect; saying "is it NULL" first makes the order the same on all.
-        null = [column.is_(None)] if column.property.columns[0].nullable else []
+        null = [column.is_(None)] if column.nullable else []
         statement = statement.order_by(*null, column.desc() if direction == "desc" else column.asc())
     rows = session.execute(statement.limit(query.limit))
     if query.detail:
@@ -321,7 +323,7 @@ def _behind(column: Any, value: Any, direction: str) -> ColumnElement[bool] | No
         return None
     known = literal(value)  # SQLAlchemy orders booleans only when they are bound
     behind = column < known if direction == "desc" else column > known
-    return or_(behind, column.is_(None)) if column.property.columns[0].nullable else behind
+    return or_(behind, column.is_(None)) if column.nullable else behind
 
 
 def _all(conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
@@ -331,7 +333,7 @@ def _all(conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
 def change_if_idle(session: Session, server_id: str, **values: Any) -> bool:
     """Set columns while nothing is being done to the server; False when something is."""
     moved = session.execute(
-        update(Server)
+        update(_TABLE)
         .where(Server.id == server_id, Server.task_state.is_(None), Server.deleted.is_(False))
         .values(**{"updated_at": now(), **values})
     )

@@ -9,13 +9,18 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from novalite.context import Context
+from novalite.db.models import compute
 from novalite.db.models.base import iso, now
-from novalite.db.models.compute import Server, Task, new_id
+from novalite.db.models.compute import new_id
 from novalite.errors import TaskLost
 from novalite.objects.base import Record
 
-_COLUMNS = [c for c in Task.__table__.columns if c.key not in ("created_at", "updated_at", "finished_at")]
-_KEYS = [c.key for c in _COLUMNS]
+_TABLE: Any = compute.Task.__table__
+Task: Any = _TABLE.c
+Server: Any = compute.Server.__table__.c
+_COLUMNS = [c for c in _TABLE.columns if c.name not in ("created_at", "updated_at", "finished_at")]
+_KEYS = [c.name for c in _COLUMNS]
+_WHOLE = select(*_COLUMNS)
 
 
 def open_task(
@@ -31,7 +36,7 @@ def open_task(
     """Write the intent; answers the task's id. Nobody runs it before it is poked or `look_at` passes."""
     task_id = new_id()
     session.execute(
-        insert(Task).values(
+        insert(_TABLE).values(
             id=task_id,
             kind=kind,
             action=action,
@@ -53,7 +58,7 @@ def record_done(session: Session, ctx: Context, action: str, server_id: str, pro
     """An action that needed no steps (lock, unlock), for os-instance-actions."""
     moment = now()
     session.execute(
-        insert(Task).values(
+        insert(_TABLE).values(
             id=new_id(), kind=action, action=action, server_id=server_id, project_id=project_id,
             user_id=ctx.user_id, request_id=ctx.request_id, ctx={}, args={}, journal={}, events=[],
             state="done", created_at=moment, updated_at=moment, finished_at=moment,
@@ -63,7 +68,7 @@ def record_done(session: Session, ctx: Context, action: str, server_id: str, pro
 
 def get(session: Session, task_id: str) -> Record | None:
     """The whole row as a record, or None."""
-    row = session.execute(select(*_COLUMNS).where(Task.id == task_id)).first()
+    row = session.execute(_WHOLE.where(Task.id == task_id)).first()
     return dict(zip(_KEYS, row, strict=True)) if row else None
 
 
@@ -90,14 +95,14 @@ def lease_reported(
 
 
 def _take(session: Session, task_id: str, condition: Any, owner: str, until: float) -> Record | None:
-    taken = session.execute(update(Task).where(condition).values(owner=owner, look_at=until))
+    taken = session.execute(update(_TABLE).where(condition).values(owner=owner, look_at=until))
     return get(session, task_id) if taken.rowcount else None  # type: ignore[attr-defined]
 
 
 def save(session: Session, task_id: str, owner: str, /, **values: Any) -> None:
     """Change a task that `owner` runs. Raises TaskLost when it is no longer the owner or the task is over."""
     moved = session.execute(
-        update(Task)
+        update(_TABLE)
         .where(Task.id == task_id, Task.owner == owner, Task.state == "open")
         .values(updated_at=now(), **values)
     )
@@ -108,7 +113,7 @@ def save(session: Session, task_id: str, owner: str, /, **values: Any) -> None:
 def renew(session: Session, task_ids: Sequence[str], owner: str, until: float) -> None:
     """Go on owning tasks that are being run."""
     session.execute(
-        update(Task)
+        update(_TABLE)
         .where(Task.id.in_(task_ids), Task.owner == owner, Task.state == "open", Task.wait_host.is_(None))
         .values(look_at=until)
     )
@@ -117,7 +122,7 @@ def renew(session: Session, task_ids: Sequence[str], owner: str, until: float) -
 def still_busy(session: Session, host: str, task_ids: Sequence[str], until: float) -> None:
     """A host said that it is at work on these tasks: look again later."""
     session.execute(
-        update(Task)
+        update(_TABLE)
         .where(Task.id.in_(task_ids), Task.wait_host == host, Task.state == "open", Task.owner.is_(None))
         .values(look_at=until)
     )
@@ -154,7 +159,7 @@ def open_of_server(session: Session, server_id: str, kind: str) -> str | None:
 def cancel_others(session: Session, server_id: str) -> int:
     """End every open task of a server without undoing it: its deletion makes all of it gone."""
     ended = session.execute(
-        update(Task)
+        update(_TABLE)
         .where(Task.server_id == server_id, Task.state == "open", Task.kind != "delete")
         .values(state="cancelled", owner=None, wait_host=None, finished_at=now(), updated_at=now())
     )
@@ -208,7 +213,7 @@ def supersede(session: Session, server_id: str, task_states: Sequence[str]) -> N
     task_id = session.execute(busy).scalar()
     if task_id:
         session.execute(
-            update(Task)
+            update(_TABLE)
             .where(Task.id == task_id, Task.state == "open")
             .values(state="cancelled", owner=None, wait_host=None, finished_at=now(), updated_at=now())
         )

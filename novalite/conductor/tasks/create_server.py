@@ -68,10 +68,9 @@ def claim(env: Env, task: Task, session: Session) -> str:
 
 def _place(task: Task, session: Session, host: str, node: str) -> None:
     zone = session.execute(sql_select(Host.zone).where(Host.host == host)).scalar()
-    servers.change_if_owned(
-        session, task.server_id, task.id, host=host, node=node, availability_zone=zone, task_state=SPAWNING
-    )
-    task.server = None  # read again, with its place
+    place = {"host": host, "node": node, "availability_zone": zone, "task_state": SPAWNING}
+    servers.change_if_owned(session, task.server_id, task.id, **place)
+    task.server = {**task.load_server(session), **place}
     task.touched.add(host)
 
 
