@@ -34,9 +34,11 @@ FAST = {
 class Companions:
     """Both services behind one app. `api` makes a second API worker with caches of its own."""
 
-    def __init__(self, folder: Path, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, folder: Path, options: Mapping[str, Any] | None = None, url: str | None = None
+    ) -> None:
         self.conf = for_tests(FAST | {"images.store_path": str(folder / "images")} | dict(options or {}))
-        self.db = Database(f"sqlite:///{folder / 'test.db'}")
+        self.db = Database(url or f"sqlite:///{folder / 'test.db'}")
         Base.metadata.create_all(self.db.engine)
         bootstrap(self.db, PASSWORD, "http://cloud.test", passwords=Passwords(1024, 1, 1))
         self.bus = LocalBus(inline=True)
