@@ -215,6 +215,10 @@ class KeypairExists(Conflict):
     message = "Key pair '{name}' already exists."
 
 
+class InvalidKeypair(BadRequest):
+    message = "Keypair data is invalid: {reason}"
+
+
 class ImageNotFound(NotFound):
     message = "Image {image_id} could not be found."
 
@@ -260,6 +264,10 @@ class RpcError(NovaliteError):
 
 class RpcTimeout(Unavailable):
     message = "No answer from {topic} to {method} within {timeout} seconds."
+
+
+class NobodyListens(RpcTimeout):
+    message = "No daemon answers for {topic}: {method} found nobody running."
 
 
 class BrokerUnreachable(Unavailable):

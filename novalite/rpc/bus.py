@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from novalite import metrics
-from novalite.errors import RpcTimeout
+from novalite.errors import NobodyListens, RpcTimeout
 from novalite.rpc.contracts.base import Contract, Kind
 
 SENT = metrics.Counter("novalite_rpc_sent_total", "Messages sent, by kind, topic and method.",
@@ -54,6 +54,11 @@ def no_answer(envelope: Envelope) -> RpcTimeout:
     return RpcTimeout(topic=envelope.address, method=envelope.name, timeout=f"{envelope.timeout:g}")
 
 
+def nobody(envelope: Envelope) -> NobodyListens:
+    """The error of a call that found no server."""
+    return NobodyListens(topic=envelope.address, method=envelope.name)
+
+
 class ServerHandle(Protocol):
     """One server of a topic: `start()`, later `stop(grace)`."""
 
@@ -78,7 +83,8 @@ class Bus(Protocol):
     def call(self, envelope: Envelope) -> str:
         """Send, and wait at most `envelope.timeout` seconds for the answer's JSON text.
 
-        Raises RpcTimeout, BusFull, BrokerUnreachable, PoolWouldDeadlock.
+        Raises RpcTimeout (NobodyListens when there is no server), BusFull, BrokerUnreachable,
+        PoolWouldDeadlock.
         """
 
     def cast(self, envelope: Envelope) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from novalite.errors import BusFull
-from novalite.rpc.bus import DaemonKilled, Envelope, no_answer
+from novalite.rpc.bus import DaemonKilled, Envelope, no_answer, nobody
 from novalite.rpc.dispatch import Dispatcher
 
 
@@ -60,11 +60,11 @@ class Inline:
         return InlineServer(self, dispatcher, host)
 
     def call(self, envelope: Envelope) -> str:
-        """The answer; RpcTimeout at once when nobody serves."""
+        """The answer; NobodyListens at once when nobody serves."""
         with self._outermost_drains():
             server = self._pick(envelope)
             if server is None:
-                raise no_answer(envelope)
+                raise nobody(envelope)
             try:
                 return server.dispatcher.handle(envelope)
             except DaemonKilled:

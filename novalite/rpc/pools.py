@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from novalite import metrics
 from novalite.errors import BrokerUnreachable, BusFull, PoolWouldDeadlock, RpcTimeout
-from novalite.rpc.bus import DaemonKilled, Envelope, no_answer
+from novalite.rpc.bus import DaemonKilled, Envelope, no_answer, nobody
 from novalite.rpc.dispatch import Dispatcher
 
 LOG = logging.getLogger(__name__)
@@ -109,7 +109,8 @@ class Pools:
             if me is not None:
                 me.waits_for = None
         if not answered:
-            raise no_answer(envelope)
+            listens = any(self._serves(s, post.address) for s in self._servers[envelope.topic])
+            raise no_answer(envelope) if listens else nobody(envelope)
         if post.answer is None:
             raise BrokerUnreachable(reason="the bus of this process was closed before the answer")
         return post.answer

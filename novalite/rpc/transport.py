@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from oslo_config import cfg
 from novalite import metrics
 from novalite.errors import BrokerUnreachable, ConfigError, RpcTimeout
 from novalite.log import mask
-from novalite.rpc.bus import DaemonKilled, Envelope, SentLog, no_answer
+from novalite.rpc.bus import DaemonKilled, Envelope, SentLog, no_answer, nobody
 from novalite.rpc.contracts.base import Contract, Kind
 from novalite.rpc.dispatch import Dispatcher
 
@@ -50,6 +51,11 @@ SEND_RETRIES = 3
 for a user who waits."""
 PREFETCH = 64
 """Messages one server may hold unbegun, so that a slow or dying one does not hoard the topic's queue."""
+PATIENCE = 5.0
+"""Seconds a call waits for a first server of its topic: daemons that start together, a broker that came
+back before its servers did."""
+MUST_ARRIVE = oslo_messaging.TransportOptions(at_least_once=True)
+"""The broker says at once when a call has no queue to go to, instead of leaving the caller to wait."""
 PROBE_TOPIC = "novalite-probe"
 
 
@@ -73,14 +79,20 @@ class RabbitBus(SentLog):
     def call(self, envelope: Envelope) -> str:
         """Send and wait for the answer's JSON text; see `Bus.call`."""
         self._note_sent(envelope)
-        try:
-            sender = self._prepared(envelope, timeout=envelope.timeout)
-            answer: str = sender.call({}, "handle", message=_to_wire(envelope))
-            return answer
-        except oslo_messaging.MessagingTimeout:
-            raise no_answer(envelope) from None
-        except Exception as error:
-            raise _translated(error, envelope.topic) from error
+        give_up = time.monotonic() + min(PATIENCE, envelope.timeout)
+        sender = self._prepared(envelope, timeout=envelope.timeout, transport_options=MUST_ARRIVE)
+        while True:
+            try:
+                answer: str = sender.call({}, "handle", message=_to_wire(envelope))
+                return answer
+            except oslo_messaging.MessagingTimeout:
+                raise no_answer(envelope) from None
+            except oslo_messaging.MessageUndeliverable:
+                if time.monotonic() > give_up:
+                    raise nobody(envelope) from None
+                time.sleep(0.2)
+            except Exception as error:
+                raise _translated(error, envelope.topic) from error
 
     def cast(self, envelope: Envelope) -> None:
         """Hand to one server of the topic; lost when no server ever declared its queue."""
@@ -120,10 +132,10 @@ class RabbitBus(SentLog):
         return handle
 
     def close(self) -> None:
-        """Stop every server and close connections; waits at most two seconds for either."""
+        """Stop every server and close connections; what takes longer than a second ends with the process."""
         for handle in self._handles:
             handle.stop()
-        _within(2.0, self._transport.cleanup)
+        _within(1.0, self._transport.cleanup)
 
 
 class RabbitServer:

@@ -12,6 +12,7 @@ import pytest
 from novalite.conf.load import for_tests
 from novalite.context import Context
 from novalite.errors import (
+    NobodyListens,
     RemoteError,
     RpcError,
     RpcTimeout,
@@ -119,6 +120,23 @@ def test_a_slow_answer_is_a_timeout_and_the_next_call_works(post: Post):
         post.sleep(CTX, 1.0)
     assert time.monotonic() - began < 3
     assert post.who(CTX)[0] == "h1"
+
+
+def test_a_call_that_nobody_serves_says_so(bus: Bus):
+    began = time.monotonic()
+    with pytest.raises(NobodyListens, match=r"No daemon answers for post: post\.sleep found nobody running"):
+        Client(bus).of(Post).sleep(CTX, 0)
+    assert time.monotonic() - began < 3
+
+
+def test_a_call_sent_a_moment_before_its_server_starts_is_answered(bus: Bus):
+    office, answers = PostOffice("h1"), []
+    caller = threading.Thread(target=lambda: answers.append(Client(bus).of(Post).who(CTX)))
+    caller.start()
+    time.sleep(0.5)
+    bus.serve("post", "h1", [office], workers=4).start()
+    caller.join(10)
+    assert answers == [["h1", "u1", "req-test"]]
 
 
 class NewerPost(Contract, topic="post", namespace="post", version="1.3"):

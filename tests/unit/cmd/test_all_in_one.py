@@ -70,7 +70,8 @@ def token(credentials: dict[str, str]) -> str:
     scope = {"project": {"name": credentials["project_name"], "domain": domain}}
     body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
     kind = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"{credentials['auth_url']}/auth/tokens", json.dumps(body).encode(), kind)
+    url = f"{credentials['auth_url']}/auth/tokens"
+    request = urllib.request.Request(url, json.dumps(body).encode(), kind)
     with urllib.request.urlopen(request, timeout=10) as answer:
         return str(answer.headers["X-Subject-Token"])
 
