@@ -54,8 +54,8 @@ def run(program: str, *words: str | Path, seconds: int) -> str:
     if done.returncode:
         said = done.stderr.strip() or done.stdout.strip()
         LOG.warning("%s ended with %s: %s", " ".join(argv[len(limits) :]), done.returncode, said)
-        why = said.splitlines()[-1] if said else f"exit code {done.returncode}"
-        raise DriverError(reason=f"{program}: {why}")
+        why = "; ".join(said.splitlines()[-3:]) or f"exit code {done.returncode}"
+        raise DriverError(reason=f"{program}: {why.removeprefix(program + ': ')}")
     return done.stdout
 
 

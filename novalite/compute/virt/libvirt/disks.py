@@ -200,7 +200,7 @@ def virtual_size(path: Path) -> int:
     """
     with path.open("rb") as file:
         header = file.read(32)
-        if path.name == "disk" and header[:4] == b"QFI\xfb" and len(header) == 32:
+        if path.name.removesuffix(UNFINISHED) == "disk" and header[:4] == b"QFI\xfb" and len(header) == 32:
             return int.from_bytes(header[24:32], "big")
         return os.fstat(file.fileno()).st_size
 

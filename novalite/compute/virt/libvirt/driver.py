@@ -6,6 +6,7 @@ Guests outlive this daemon and libvirtd. What is true is asked of libvirt each t
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ LOG = logging.getLogger(__name__)
 
 PRESS_AGAIN = 10.0
 """Seconds after which the power button is pressed once more: a guest that boots does not hear it."""
+
+SETTLED = 5.0
+"""Seconds after which a restarted libvirtd has found its guests again."""
 
 
 @dataclass(frozen=True)
@@ -258,9 +262,22 @@ class LibvirtDriver:
         return server_id in self._ours
 
     def _after_return(self) -> None:
-        """libvirtd was away, and its events are lost: have every guest's state told."""
-        for guest in self.guests():
-            self.events.tell(guest.server_id)
+        """libvirtd was away, and its events are lost: have every guest's state told.
+
+        And once more a little later, because a libvirtd that has just started finds its guests one
+        by one, and says nothing of those that are dead by then.
+        """
+        self._tell_all()
+        again = threading.Timer(SETTLED, self._tell_all)
+        again.daemon = True
+        again.start()
+
+    def _tell_all(self) -> None:
+        try:
+            for guest in self.guests():
+                self.events.tell(guest.server_id)
+        except NovaliteError as error:  # away again: its next return tells all
+            LOG.info("Guests could not be listed: %s", error)
 
     def _undo_spawn(self, spec: GuestSpec) -> None:
         try:

@@ -37,8 +37,8 @@ POWER: dict[int, PowerState] = {
     State.PMSUSPENDED: PowerState.SUSPENDED,
 }
 
-SHUTOFF_CRASHED = 3
-"""virDomainShutoffReason: QEMU ended without being asked."""
+SHUTOFF_CRASHED, SHUTOFF_DAEMON = 3, 8
+"""virDomainShutoffReason: QEMU ended without being asked; it was found dead by a restarted libvirtd."""
 
 REASONS: dict[tuple[int, int], PowerState] = {
     # Paused by the host for work of its own; the guest goes on, or is off, by itself afterwards.
@@ -52,6 +52,7 @@ REASONS: dict[tuple[int, int], PowerState] = {
     (State.PAUSED, 11): PowerState.RUNNING,  # starting up
     (State.PAUSED, 12): PowerState.RUNNING,  # post-copy migration
     (State.SHUTOFF, SHUTOFF_CRASHED): PowerState.CRASHED,
+    (State.SHUTOFF, SHUTOFF_DAEMON): PowerState.CRASHED,
 }
 """(state, reason) pairs that say something else than the state alone."""
 
