@@ -39,7 +39,7 @@ OPTS = [
     cfg.BoolOpt("debug", default=False, mutable=True, help="Log at DEBUG instead of INFO."),
     cfg.ListOpt("default_log_levels", mutable=True,
                 default=["sqlalchemy=WARNING", "oslo=WARNING", "oslo_messaging=WARNING",
-                         "oslo_service=WARNING", "oslo_policy=WARNING", "amqp=WARNING", "kombu=WARNING", "urllib3=WARNING", "waitress=WARNING",
+                         "oslo_service=WARNING", "oslo_policy=WARNING", "amqp=ERROR", "kombu=WARNING", "urllib3=WARNING", "waitress=WARNING",
                          "stevedore=WARNING", "alembic=WARNING", "werkzeug=WARNING", "openstack=WARNING",
                          "keystoneauth=WARNING"],
                 help="logger=LEVEL pairs for parts that would otherwise say too much."),
