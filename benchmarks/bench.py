@@ -47,22 +47,6 @@ class Http:
         return json.loads(text) if text else None
 
 
-def token_of(url: str, password: str, user: str = "admin", project: str = "admin") -> str:
-    """A token for the administrator."""
-    domain = {"id": "default"}
-    identity = {"methods": ["password"],
-                "password": {"user": {"name": user, "domain": domain, "password": password}}}  # fmt: skip
-    body = {"auth": {"identity": identity, "scope": {"project": {"name": project, "domain": domain}}}}
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
-    connection.request("POST", "/identity/v3/auth/tokens", json.dumps(body), {"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    answer.read()
-    token = answer.headers["X-Subject-Token"]
-    if token is None:
-        raise RuntimeError(f"no token: {answer.status}")
-    return token
-
-
 def timed(times: int, work: Callable[[], Any]) -> list[float]:
     """Milliseconds of each of `times` runs."""
     found = []
@@ -126,13 +110,13 @@ def bench_split(db: str, boots: int, clients: int, computes: int) -> dict[str, f
                 "quota.ram": "-1", "fake_driver.vcpus": "4096", "fake_driver.ram_mb": "4000000",
                 "fake_driver.disk_gb": "100000"})  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, Cloud(plan, Path(folder)) as cloud:
-        token = cloud.api.token
+        flavor = cloud.api.flavor("bench", ram=64, disk=0)
+        (Path(folder) / "image.raw").write_bytes(b"\0" * 1024 * 1024)
+        image = cloud.api.upload("bench", Path(folder) / "image.raw", "raw")
+        token = cloud.api.take_token()
         http_ = Http(cloud.url, token)
-        flavor = http_("POST", "/flavors", {"flavor": {"name": "bench", "ram": 64, "vcpus": 1, "disk": 0,
-                                                       "id": "bench"}})["flavor"]["id"]  # fmt: skip
-        image = cloud.api.upload_image("bench", b"\0" * 1024 * 1024, "raw")
         body = {"server": {"name": "bench", "flavorRef": flavor, "imageRef": image, "networks": "none"}}
-        results = {"split_memory_mb": memory_mb([cloud.member(m).pid for m in plan.members])}
+        results = {"split_memory_mb": memory_mb([pid for m in plan.members if (pid := cloud.member(m).pid)])}
         _boot(http_, body, 20)  # warm caches and connections
         results |= _single(http_, body)
         results |= _many(cloud.url, token, body, boots, clients)

@@ -35,6 +35,12 @@ class Api:
         entry = yaml.safe_load(clouds_yaml.read_text())["clouds"][cloud]
         return cls(entry["auth"])
 
+    def take_token(self) -> str:
+        """A token for clients of another kind."""
+        if self._token is None:
+            self._authenticate()
+        return self._token or ""
+
     def compute(self, method: str, path: str, body: object = None, version: str = "2.1") -> Any:
         """A compute request; `path` follows the catalog's endpoint."""
         return self._ask("compute", method, path, body, {"OpenStack-API-Version": f"compute {version}"})

@@ -32,7 +32,7 @@ _TIMES = ("created_at", "updated_at", "launched_at", "terminated_at")
 # Plain columns: the ORM's own attributes cost half as much again per statement, and these run for each boot.
 _TABLE: Any = compute.Server.__table__
 Server: Any = _TABLE.c
-_KEYS = [column.name for column in _TABLE.columns]
+_KEYS = [str(column.name) for column in _TABLE.columns]  # orjson wants plain strings, not a subclass
 _WHOLE = select(*_TABLE.columns)
 _NAMES = select(Server.id, Server.name)
 

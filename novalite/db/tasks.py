@@ -19,7 +19,7 @@ _TABLE: Any = compute.Task.__table__
 Task: Any = _TABLE.c
 Server: Any = compute.Server.__table__.c
 _COLUMNS = [c for c in _TABLE.columns if c.name not in ("created_at", "updated_at", "finished_at")]
-_KEYS = [c.name for c in _COLUMNS]
+_KEYS = [str(c.name) for c in _COLUMNS]
 _WHOLE = select(*_COLUMNS)
 
 
