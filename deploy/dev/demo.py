@@ -224,14 +224,14 @@ def run(state: Path) -> None:
     demo.flavor()
     server = demo.server()
     share = demo.own_share(server)
-    pretended = choose_hypervisor(state).driver == "fake"
-    if not pretended:
+    table = demo.openstack("server", "show", server, "--max-width", "110")
+    print(f"\n$ openstack server show {SERVER}\n{table}")
+    if choose_hypervisor(state).driver != "fake":
         watch.say("waiting for the guest to boot")
         demo.await_guest(server)
         watch.say("the guest says it is up")
-    print(f"\n$ openstack server show {SERVER}\n{demo.openstack('server', 'show', server)}")
     console = demo.openstack("console", "log", "show", server)
-    print(f"$ openstack console log show {SERVER}\n{_until_up(console)}\n")
+    print(f"\n$ openstack console log show {SERVER}\n{_until_up(console)}\n")
     known = "" if share is None else f"; novalite's share, request to running domain: {share:.2f} s"
     watch.say(f"done{known}")
     print(
