@@ -1,6 +1,8 @@
 """[libvirt]: how guests are made by QEMU through libvirt."""
 
-from oslo_config import cfg
+from oslo_config import cfg, types
+
+CACHE_MODES = ["none", "writeback", "writethrough", "directsync", "unsafe"]
 
 GROUP = "libvirt"
 OPTS = [
@@ -37,10 +39,10 @@ OPTS = [
     # --- disks ---
     cfg.StrOpt("disk_bus", default="virtio", choices=["virtio", "scsi", "sata", "ide", "usb"],
                help="Bus of disks whose image does not name one (hw_disk_bus)."),
-    cfg.DictOpt("disk_cachemodes", default={},
-                help="Cache mode by kind of disk, such as file:none. Kinds: file. Modes: none, writeback, "
-                     "writethrough, directsync, unsafe. Without one: none where the file system of "
-                     "instances_path can do direct I/O, else writeback."),
+    cfg.Opt("disk_cachemodes", type=types.Dict(types.String(choices=CACHE_MODES)), default={},
+            help="Cache mode by kind of disk, such as file:none. Kinds: file. Modes: none, writeback, "
+                 "writethrough, directsync, unsafe. Without one: none where the file system of "
+                 "instances_path can do direct I/O, else writeback."),
     cfg.StrOpt("preallocate_images", default="none", choices=["none", "space"],
                help="space: reserve the full size of a guest's disks when they are made, so that a guest "
                     "cannot run out of disk because of others."),

@@ -21,7 +21,7 @@ from novalite.compute.virt.libvirt.events import Events
 from novalite.compute.virt.libvirt.guest import Domain, read_mark
 from novalite.compute.virt.libvirt.hardware import HostFacts, decide
 from novalite.compute.virt.libvirt.xml.domain import domain
-from novalite.errors import DriverError, DriverUnavailable, GuestNotFound, NovaliteError
+from novalite.errors import ConfigError, DriverError, DriverUnavailable, GuestNotFound, NovaliteError
 from novalite.objects.hosts import HostInventory
 from novalite.objects.servers import GuestSpec
 from novalite.states import PowerState
@@ -75,7 +75,10 @@ class LibvirtDriver:
             settings.console_log_check_interval,
         )
         self._ready: _Ready | None = None
+        self._watcher: Watcher = lambda server_id, state: None
         self._ours: set[str] = set()
+        if settings.cpu_mode == "custom" and not settings.cpu_model:
+            raise ConfigError(reason="[libvirt] cpu_mode = custom needs cpu_model")
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -92,7 +95,8 @@ class LibvirtDriver:
             if isinstance(error, DriverUnavailable):
                 raise
             raise DriverUnavailable(reason=error.sentence) from error
-        self.events.start(watcher)
+        self._watcher = watcher
+        self.events.start(self._tell)
         self._logs.start()
 
     def close(self) -> None:
@@ -248,6 +252,8 @@ class LibvirtDriver:
             verdict = acceleration.kvm(found.arch, found.emulator)
             chosen = "kvm" if verdict.works else "qemu"
             LOG.info("virt_type=auto: %s, because %s", chosen, verdict.why)
+        if chosen == "qemu" and self.conf.libvirt.cpu_mode == "host-passthrough":
+            raise ConfigError(reason="[libvirt] cpu_mode = host-passthrough needs KVM, but virt_type is qemu")
         if chosen not in found.domain_types:
             raise DriverUnavailable(
                 reason=f"libvirt runs no guests of type {chosen} here, only {found.domain_types}; "
@@ -260,6 +266,11 @@ class LibvirtDriver:
         if server_id not in self._ours and self._domain(server_id).mark() is not None:
             self._ours.add(server_id)
         return server_id in self._ours
+
+    def _tell(self, server_id: str, state: PowerState) -> None:
+        self._watcher(server_id, state)
+        if state is PowerState.NOSTATE:
+            self._ours.discard(server_id)
 
     def _after_return(self) -> None:
         """libvirtd was away, and its events are lost: have every guest's state told.
