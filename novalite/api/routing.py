@@ -144,11 +144,12 @@ def view_of(rows: list[Row]) -> Callable[..., Response]:
         _check_project()
         if row.policy is not None:
             authorize(row.policy)
-        pairs = list(request.args.items(multi=True))
+        reads_query = row.method == "GET" or row.query is not ANY
+        pairs = list(request.args.items(multi=True)) if reads_query else []
         call = Call(
             ctx=g.ctx,
             version=version,
-            query=row.query.parse(pairs, version) if row.method == "GET" else row.query.parse([], version),
+            query=row.query.parse(pairs, version),
             body=_body(row, version),
             links=links.of_request(),
             path=request.path.removeprefix("/v2.1"),

@@ -24,6 +24,9 @@ class IdentityPort(Protocol):
     def verify(self, token: str) -> Context:
         """The caller behind a token; Unauthorized when it is not valid."""
 
+    def project_exists(self, ctx: Context, project_id: str) -> bool:
+        """Whether there is a project with this id."""
+
 
 @dataclass
 class ApiRuntime:

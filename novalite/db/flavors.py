@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -38,8 +38,9 @@ SORT_KEYS: dict[str, Any] = {
     "ephemeral_gb": Flavor.ephemeral_gb,
     "swap": Flavor.swap_mb,
     "rxtx_factor": Flavor.rxtx_factor,
-    "is_public": Flavor.is_public,
-    "disabled": Flavor.disabled,
+    # Not every database compares booleans.
+    "is_public": case((Flavor.is_public.is_(True), 1), else_=0),
+    "disabled": case((Flavor.disabled.is_(True), 1), else_=0),
     # NULLs sort differently on every database.
     "description": func.coalesce(Flavor.description, ""),
     "created_at": Flavor.created_at,

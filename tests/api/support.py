@@ -43,6 +43,9 @@ class WordTokens:
             raise Unauthorized
         return CALLERS[token]
 
+    def project_exists(self, ctx: Context, project_id: str) -> bool:
+        return project_id in {caller.project_id for caller in CALLERS.values()}
+
 
 class ApiUnderTest:
     """The API with real endpoints behind it on an in-process bus."""
