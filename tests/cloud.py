@@ -23,6 +23,8 @@ from novalite.context import Context
 from novalite.db.models import Base
 from novalite.db.session import Database
 from novalite.errors import NovaliteError
+from novalite.identity.embedded import EmbeddedIdentity, IdentityNewsEndpoint
+from novalite.identity.passwords import Passwords
 from novalite.objects.base import Record, unpack
 from novalite.objects.servers import CreateServers, ServerAction, ServerQuery
 from novalite.rpc.bus import DaemonKilled, ServerHandle
@@ -31,6 +33,7 @@ from novalite.rpc.contracts.flavors import Flavors
 from novalite.rpc.contracts.servers import Servers, Tasks
 from novalite.rpc.local import LocalBus
 from novalite.scheduler.manager import SchedulerManager
+from tests.rest import People, Rest
 
 PASSWORD = "secret-of-the-tests"
 PROJECT, USER = "11111111111111111111111111111111", "22222222222222222222222222222222"
@@ -39,6 +42,9 @@ DEFAULTS: dict[str, Any] = {
     "conductor.lease_seconds": 15.0,
     "compute.driver": "fake",
     "compute.running_deleted_instance_action": "reap",
+    "identity.scrypt_cost": 1024,
+    "identity.scrypt_block_size": 1,
+    "images.fsync": False,
 }
 
 
@@ -63,7 +69,8 @@ class Conductor:
             db.conductor = self
         self.alive = True
         self.manager = ConductorManager(cloud.conf, cloud.client, db, inline=True, clock=cloud.clock)
-        self.handle: ServerHandle = cloud.bus.serve("conductor", f"conductor{number}", self.manager.endpoints())
+        endpoints = self.manager.endpoints()
+        self.handle: ServerHandle = cloud.bus.serve("conductor", f"conductor{number}", endpoints)
         self.handle.start()
 
     def die(self) -> None:
@@ -108,8 +115,12 @@ class Cloud:
     ) -> None:
         from tests.flows.harness import KillingDatabase
 
-        self.overrides = {**DEFAULTS, "state_path": str(folder), "images.store_path": str(folder / "images"),
-                          "compute.instances_path": str(folder / "instances"), **(overrides or {})}  # fmt: skip
+        paths = {
+            "state_path": str(folder),
+            "images.store_path": str(folder / "images"),
+            "compute.instances_path": str(folder / "instances"),
+        }
+        self.overrides = {**DEFAULTS, **paths, **(overrides or {})}
         self.conf: ConfigOpts = load.for_tests({**self.overrides, "host": "controller"})
         self.clock = Clock()
         self.bus = LocalBus(inline=True)
@@ -118,7 +129,7 @@ class Cloud:
         self.db = Database(self.url)
         Base.metadata.create_all(self.db.engine)
         self.refused: NovaliteError | None = None
-        bootstrap(self.db, PASSWORD, "http://localhost", "RegionOne")
+        bootstrap(self.db, PASSWORD, "http://localhost", "RegionOne", Passwords(1024, 1, 1))
         self.databases = [KillingDatabase(self.url) for _ in range(conductors)]
         # The bus lets servers take turns; requests of tests go to the first conductor while it lives.
         self.conductors = [Conductor(self, self.databases[0], 1)]
@@ -131,6 +142,7 @@ class Cloud:
         self.ctx = Context(user_id=USER, project_id=PROJECT, roles=("member", "reader"))
         self.admin = Context(user_id=USER, project_id=PROJECT, roles=("admin", "member", "reader"))
         self.flavor_id = self.make_flavor("tiny", vcpus=1, ram_mb=64, disk_gb=1)
+        self._people: People | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -180,6 +192,15 @@ class Cloud:
     def api(self) -> FlaskClient:
         """A client of the REST API."""
         return create_app(self.conf, self.client).test_client()
+
+    def rest(self, user: str = "member", project: str | None = None, role: str | None = None) -> Rest:
+        """The API as a user with a real token sees it, newest version. `admin` is the cloud's own; anybody
+        else is made on first use, as `role` (member) in a project of the same name unless told otherwise."""
+        if self._people is None:
+            identity = EmbeddedIdentity(self.conf, self.client)
+            self.bus.serve("api", "controller", [IdentityNewsEndpoint(identity)]).start()
+            self._people = People(create_app(self.conf, self.client, identity).test_client(), PASSWORD)
+        return self._people.of(user, project or user, role or "member")
 
     # --- what tests do
 

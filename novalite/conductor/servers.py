@@ -22,7 +22,6 @@ from novalite.errors import (
     InvalidServerState,
     KeypairNotFound,
     NotFound,
-    OverQuota,
     ServerLocked,
     ServerNotReady,
 )
@@ -42,6 +41,8 @@ from novalite.states import ACTIONS, ACTIVE, BUILDING, PAUSED, STOPPED, SUSPENDE
 
 METADATA_STATES = (ACTIVE, PAUSED, SUSPENDED, STOPPED)
 CHANGEABLE = ("name", "description", "hostname", "access_ip_v4", "access_ip_v6", "disk_config")
+MOST_AT_ONCE = 1000
+"""Servers of one request, so that a project without limits cannot fill the conductor's memory."""
 _INTERNAL = ("number", "task_id", "public_key", "networks")
 
 
@@ -71,19 +72,17 @@ class ServersEndpoint(Servers):
         rows = create_request.server_rows(ctx, body, resolved, count)
         args: dict[str, Any] = {"image": resolved.image.model_dump(mode="json") if resolved.image else None}
         look_at = self.env.tasks.look_at()
-        task_ids = []
+        tasks = []
         for row in rows:
             task_args = {**args, "spec": {**spec, "server_id": row["id"]}}
-            task_ids.append(
-                db_tasks.open_task(
-                    session, ctx, "create", "create", row["id"], ctx.project_id, look_at, task_args
-                )
-            )
-            row["task_id"] = task_ids[-1]
+            task = db_tasks.opened(ctx, "create", "create", row["id"], ctx.project_id, look_at, task_args)
+            tasks.append(task)
+            row["task_id"] = task["id"]
+        db_tasks.write_opened(session, tasks)
         servers.create(session, rows)
         return CreatedServers(
             server_ids=tuple(row["id"] for row in rows),
-            task_ids=tuple(task_ids),
+            task_ids=tuple(task["id"] for task in tasks),
             reservation_id=rows[0]["reservation_id"],
         )
 
@@ -110,16 +109,14 @@ class ServersEndpoint(Servers):
 
     def _affordable(self, session: Session, ctx: Context, body: CreateServers, flavor: Flavor) -> int:
         """As many as the quota lets through, from max_count down to min_count."""
-        quota.check_metadata(session, self.env.conf, ctx.project_id, len(body.metadata))
-        for count in range(body.max_count, body.min_count - 1, -1):
-            deltas = {"instances": count, "cores": count * flavor.vcpus, "ram": count * flavor.ram_mb}
-            try:
-                quota.check(session, self.env.conf, ctx.project_id, deltas)
-                return count
-            except OverQuota:
-                if count == body.min_count:
-                    raise
-        raise BadRequest("min_count must be <= max_count")
+        conf, project = self.env.conf, ctx.project_id
+        quota.check_metadata(session, conf, project, len(body.metadata))
+        each = {"instances": 1, "cores": flavor.vcpus, "ram": flavor.ram_mb}
+        low, high = body.min_count, body.max_count
+        count = quota.affordable(session, conf, project, each, low, high, ctx.user_id)
+        if low > MOST_AT_ONCE:
+            raise BadRequest(f"At most {MOST_AT_ONCE} servers can be created by one request.")
+        return min(count, MOST_AT_ONCE)
 
     # --- read
 

@@ -34,24 +34,40 @@ def open_task(
     args: dict[str, Any] | None = None,
 ) -> str:
     """Write the intent; answers the task's id. Nobody runs it before it is poked or `look_at` passes."""
-    task_id = new_id()
-    session.execute(
-        insert(_TABLE).values(
-            id=task_id,
-            kind=kind,
-            action=action,
-            server_id=server_id,
-            project_id=project_id,
-            user_id=ctx.user_id,
-            request_id=ctx.request_id,
-            ctx=ctx.model_dump(mode="json"),
-            args=args or {},
-            journal={},
-            events=[],
-            look_at=look_at,
-        )
-    )
-    return task_id
+    row = opened(ctx, kind, action, server_id, project_id, look_at, args)
+    write_opened(session, [row])
+    return str(row["id"])
+
+
+def opened(
+    ctx: Context,
+    kind: str,
+    action: str,
+    server_id: str,
+    project_id: str | None,
+    look_at: float,
+    args: dict[str, Any] | None = None,
+) -> Record:
+    """Column values of an open task, for `write_opened`."""
+    return {
+        "id": new_id(),
+        "kind": kind,
+        "action": action,
+        "server_id": server_id,
+        "project_id": project_id,
+        "user_id": ctx.user_id,
+        "request_id": ctx.request_id,
+        "ctx": ctx.model_dump(mode="json"),
+        "args": args or {},
+        "journal": {},
+        "events": [],
+        "look_at": look_at,
+    }
+
+
+def write_opened(session: Session, rows: list[Record]) -> None:
+    """Write intents by one statement, however many."""
+    session.execute(insert(_TABLE), rows)
 
 
 def record_done(session: Session, ctx: Context, action: str, server_id: str, project_id: str | None) -> None:
