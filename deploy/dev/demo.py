@@ -7,7 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+import zlib
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +22,8 @@ from deploy.dev.ports import free_port
 from deploy.dev.processes import SYSTEM_FOLDERS, Daemon, NotInstalled, NotReady, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
+SOCKET_NAME = 108
+"""Bytes of a UNIX socket's name with its end (unix(7))."""
 IMAGE, FLAVOR, SERVER = "novalite-guest", "demo.tiny", "demo"
 
 
@@ -59,13 +63,26 @@ def choose_hypervisor(state: Path) -> Hypervisor:
         return Hypervisor("fake", why=f"no libvirt binding ({missing}): guests are pretended")
     if _answers(libvirt, "qemu:///system") and _reachable_for_qemu(state):
         return Hypervisor("libvirt", "qemu:///system", "the running libvirtd")
-    root = state / "qemu"
-    (root / "etc").mkdir(parents=True, exist_ok=True)
+    root = embed_root(state)
+    root.mkdir(mode=0o700, exist_ok=True)
+    if root.stat().st_uid != os.geteuid():
+        raise RuntimeError(f"{root} belongs to somebody else")
+    (root / "etc").mkdir(exist_ok=True)
     own = ['user = "root"', 'group = "root"', "dynamic_ownership = 0"] if os.geteuid() == 0 else []
     # No virtlogd without a daemon: QEMU writes the console log itself.
     lines = ['stdio_handler = "file"', 'security_driver = "none"', "namespaces = []", *own]
     (root / "etc" / "qemu.conf").write_text("\n".join([*lines, "remember_owner = 0", ""]))
     return Hypervisor("libvirt", f"qemu:///embed?root={root}", "QEMU without a libvirtd")
+
+
+def embed_root(state: Path) -> Path:
+    """Folder of QEMU's own files: below `state` unless its UNIX sockets would get too long a name."""
+    root = state / "qemu"
+    longest = root / "lib/qemu/domain-1000-instance-00000000/monitor.sock"
+    if len(str(longest)) < SOCKET_NAME:
+        return root
+    mark = zlib.crc32(str(state).encode())
+    return Path(tempfile.gettempdir()) / f"novalite-{os.geteuid()}-{mark:08x}"
 
 
 def _answers(libvirt: Any, uri: str) -> bool:
@@ -202,6 +219,9 @@ class Demo:
                 self.say(f"servers could not be deleted: {problem}")
         self.daemon.stop()
         left = sweep(self.state)
+        if (away := embed_root(self.state)).parent != self.state and away.exists():
+            left += sweep(away)
+            shutil.rmtree(away, ignore_errors=True)
         self.say("stopped" + (f", and ended {left} guests left over" if left else ""))
 
     def _settled(self, server: str) -> bool:

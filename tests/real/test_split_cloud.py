@@ -19,7 +19,7 @@ from tests.services.fixtures import running
 pytestmark = [pytest.mark.real, pytest.mark.services]
 QUICK = {
     "DEFAULT.report_interval": "1",
-    "DEFAULT.service_down_time": "12",
+    "DEFAULT.service_down_time": "8",
     "quota.instances": "100",
     "quota.cores": "100",
 }
