@@ -109,7 +109,7 @@ def parts(conf: Any, bus: Any, client: Any) -> Sequence[Any]:
     """Everything, in the order it starts; the API comes last, so that it answers when all is there."""
     from novalite.cmd import api, compute, conductor, scheduler
 
-    front = api.part(conf, client)
+    front = api.part(conf, bus, client)
     # The address must be known before the conductor hands out image URLs; the port may be 0.
     conf.set_override("public_url", public_url(conf, front.port), group="api")
     prepare(conf)

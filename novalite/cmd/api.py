@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from novalite.daemon import Part
 
 
-def part(conf: Any, client: Any, listening: socket.socket | None = None) -> HttpPart:
+def part(conf: Any, bus: Any, client: Any, listening: socket.socket | None = None) -> HttpPart:
     """The API in this process, on `listening` or a socket of its own."""
     from novalite.cmd.http import HttpPart
 
@@ -24,7 +25,14 @@ def part(conf: Any, client: Any, listening: socket.socket | None = None) -> Http
 
         return create_app(conf, client)
 
-    return HttpPart(conf, make, listening)
+    def hear(app: Any) -> Any:
+        from novalite.identity.embedded import IdentityNewsEndpoint
+
+        # A name of its own for each process: workers of one machine all want to hear.
+        name = f"{conf.host}:{os.getpid()}"
+        return bus.serve("api", name, [IdentityNewsEndpoint(app.extensions["novalite"].identity)], workers=1)
+
+    return HttpPart(conf, make, hear, listening)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -36,10 +44,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         from novalite.cmd.http import listen
 
         if (shared := workers.inherited()) is not None:
-            return [part(conf, client, shared)]
+            return [part(conf, bus, client, shared)]
         if conf.api.workers > 1:
             return [workers.WorkersPart(conf, listen(conf.api.listen, conf.api.port), words)]
-        return [part(conf, client)]
+        return [part(conf, bus, client)]
 
     _boot.leave(_boot.serve("novalite-api", "Answers the public APIs over HTTP.", parts, words,
                             overrides=_worker_overrides()))
@@ -47,8 +55,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _worker_overrides() -> dict[str, Any]:
     """A worker leaves the pid file and the health port to its parent."""
-    import os
-
     return {"pid_file": "", "health_port": 0} if "NOVALITE_LISTEN_FD" in os.environ else {}
 
 

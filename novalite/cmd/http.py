@@ -23,6 +23,7 @@ from oslo_config import cfg
 from novalite.daemon import Life
 from novalite.errors import ConfigError
 from novalite.periodic import Periodic
+from novalite.rpc.bus import ServerHandle
 
 LOG = logging.getLogger(__name__)
 IMAGE_BYTES = re.compile(r"/v2/images/[^/]+/(file|stage)$")
@@ -44,12 +45,22 @@ class HttpServer(Protocol):
 
 
 class HttpPart:
-    """The API: `make(conf)` builds the application, whose imports are the heaviest part of a start."""
+    """The API: `make()` builds the application, whose imports are the heaviest part of a start.
+
+    `hear(app)` makes the server on the bus that tells this process news; it lives as long as HTTP does.
+    """
 
     name = "api"
 
-    def __init__(self, conf: cfg.ConfigOpts, make: Callable[[], Any], listening: socket.socket | None = None):
-        self.conf, self._make = conf, make
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        make: Callable[[], Any],
+        hear: Callable[[Any], ServerHandle],
+        listening: socket.socket | None = None,
+    ) -> None:
+        self.conf, self._make, self._hear = conf, make, hear
+        self._news: ServerHandle | None = None
         self._socket = listening or listen(conf.api.listen, conf.api.port)
         self.port: int = self._socket.getsockname()[1]
         self._server: HttpServer | None = None
@@ -60,6 +71,8 @@ class HttpPart:
         spool.mkdir(parents=True, exist_ok=True)
         tempfile.tempdir = str(spool)  # /tmp may be memory
         app = self._make()
+        self._news = self._hear(app)
+        self._news.start()
         kind = EventletServer if self.conf.concurrency == "eventlet" else WaitressServer
         self._server = kind(app, self._socket, self.conf.api.threads, self.conf.images.image_size_cap)
         self._server.start()
@@ -67,11 +80,14 @@ class HttpPart:
                  self.conf.api.threads)
 
     def stop(self, grace: float) -> bool:
-        """Finish requests in hand."""
-        if self._server is None:
+        """Finish requests in hand, hearing news until the last of them."""
+        server, self._server = self._server, None
+        if server is None:
             self._socket.close()
-            return True
-        return self._server.stop(grace)
+        done = server.stop(grace) if server else True
+        if self._news is not None:
+            self._news.stop()
+        return done
 
     def reload(self) -> None:
         """Views read the configuration as they go."""
