@@ -69,7 +69,7 @@ class ConductorManager:
         self.conf = conf
         self.db = db if db is not None else open_database(conf)
         self.env = Env(conf=conf, db=self.db, client=client, host=conf.host)
-        self.env.feed = Feed(self.db, client, interval=0 if inline else 0.05)
+        self.env.feed = Feed(self.db, client, interval=0 if inline else 0.2)
         self.env.tasks = TaskRunner(self.env, FLOWS, inline=inline, clock=clock)
         self._wire_companions()
         self._stopping = threading.Event()

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Integer, Update, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from novalite.db.models import compute
+from novalite.db.session import run_statement
 from novalite.errors import ClaimLost
 
 _HOSTS: Any = compute.Host.__table__
 _ALLOCATIONS: Any = compute.Allocation.__table__
 Host, Allocation = _HOSTS.c, _ALLOCATIONS.c
+_HELD = select(Allocation.server_id).where(
+    Allocation.server_id == bindparam("b_server"), Allocation.host == bindparam("b_host")
+)
+_TAKE = insert(_ALLOCATIONS)
 
 
 @dataclass(frozen=True)
@@ -35,36 +41,48 @@ def claim(
     claim on the host keeps it. `force` (a host named by an administrator) skips the generation only.
     Raises ClaimLost.
     """
-    held = session.execute(
-        select(Allocation.server_id).where(Allocation.server_id == server_id, Allocation.host == host)
-    ).first()
-    if held:
+    if run_statement(session, _HELD, b_server=server_id, b_host=host).first():
         return
-    room = [
-        Host.used_vcpus + amount.vcpus <= Host.cap_vcpus,
-        Host.used_ram_mb + amount.ram_mb <= Host.cap_ram_mb,
-    ]
-    if amount.disk_gb:  # none wanted (boot from volume, flavor 0) fits even where images overfilled the disk
-        room.append(Host.used_disk_gb + amount.disk_gb <= Host.cap_disk_gb)
-    same = [] if force else [Host.generation == seen]
-    taken = session.execute(
-        update(_HOSTS)
-        .where(Host.host == host, *same, *room)
-        .values(
-            used_vcpus=Host.used_vcpus + amount.vcpus,
-            used_ram_mb=Host.used_ram_mb + amount.ram_mb,
-            used_disk_gb=Host.used_disk_gb + amount.disk_gb,
-            servers=Host.servers + 1,
-            version=Host.version + 1,
-        )
-    )
-    if taken.rowcount == 0:  # type: ignore[attr-defined]
+    wanted = {"b_vcpus": amount.vcpus, "b_ram": amount.ram_mb}
+    if amount.disk_gb:
+        wanted["b_disk"] = amount.disk_gb
+    if not force:
+        wanted["b_seen"] = seen
+    taken = run_statement(session, _claim(bool(amount.disk_gb), force), b_host=host, **wanted)
+    if taken.rowcount == 0:
         raise ClaimLost(host=host)
-    session.execute(
-        insert(_ALLOCATIONS).values(
-            server_id=server_id, host=host, vcpus=amount.vcpus, ram_mb=amount.ram_mb, disk_gb=amount.disk_gb
-        )
+    run_statement(
+        session,
+        _TAKE,
+        server_id=server_id,
+        host=host,
+        vcpus=amount.vcpus,
+        ram_mb=amount.ram_mb,
+        disk_gb=amount.disk_gb,
     )
+
+
+@cache
+def _claim(disk: bool, force: bool) -> Update:
+    """The statement that takes capacity. No disk wanted (boot from volume, flavor 0) fits even where images
+    have overfilled the disk."""
+    vcpus, ram_mb, disk_gb = (bindparam(f"b_{name}", type_=Integer) for name in ("vcpus", "ram", "disk"))
+    room = [
+        Host.used_vcpus + vcpus <= Host.cap_vcpus,
+        Host.used_ram_mb + ram_mb <= Host.cap_ram_mb,
+    ]
+    values = {
+        "used_vcpus": Host.used_vcpus + vcpus,
+        "used_ram_mb": Host.used_ram_mb + ram_mb,
+        "servers": Host.servers + 1,
+        "version": Host.version + 1,
+    }
+    if disk:
+        room.append(Host.used_disk_gb + disk_gb <= Host.cap_disk_gb)
+        values["used_disk_gb"] = Host.used_disk_gb + disk_gb
+    if not force:
+        room.append(Host.generation == bindparam("b_seen"))
+    return update(_HOSTS).where(Host.host == bindparam("b_host"), *room).values(**values)
 
 
 def release(session: Session, server_id: str, host: str | None = None) -> list[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from novalite.context import Context
 from novalite.db.models.base import now
 from novalite.db.models.flavors import Flavor, FlavorAccess
+from novalite.db.session import run_statement
 from novalite.errors import (
     FlavorAccessExists,
     FlavorAccessNotFound,
@@ -27,6 +28,14 @@ _COLUMNS = [
     Flavor.extra_specs,
 ]  # fmt: skip
 _KEYS = [c.key for c in _COLUMNS]
+
+_GET_ANY = select(*_COLUMNS).where(Flavor.flavor_id == bindparam("b_id"))
+_GET = _GET_ANY.where(
+    or_(
+        Flavor.is_public.is_(True),
+        Flavor.id.in_(select(FlavorAccess.flavor).where(FlavorAccess.project_id == bindparam("b_project"))),
+    )
+)
 
 SORT_KEYS: dict[str, Any] = {
     "flavorid": Flavor.flavor_id,
@@ -116,8 +125,10 @@ def _after(session: Session, ctx: Context, column: Any, marker: str, down: bool)
 
 def get(session: Session, ctx: Context, flavor_id: str) -> Record:
     """One flavor the caller may see; raises FlavorNotFound."""
-    query = select(*_COLUMNS).where(Flavor.flavor_id == flavor_id, *_visible(ctx))
-    row = session.execute(query).first()
+    if ctx.sees_all_projects:
+        row = run_statement(session, _GET_ANY, b_id=flavor_id).first()
+    else:
+        row = run_statement(session, _GET, b_id=flavor_id, b_project=ctx.project_id or "").first()
     if row is None:
         raise FlavorNotFound(flavor_id=flavor_id)
     return _record(row)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from novalite.db.models.base import now
 from novalite.db.models.compute import Allocation, Host, Server, Service, new_id
+from novalite.db.session import run_statement
 from novalite.objects.hosts import HostInventory, HostRow
 
 _REPORTED = (
@@ -113,13 +114,26 @@ _ROW = {
 }
 
 
+_ROWS = select(*_ROW.values()).outerjoin(
+    Service, and_(Service.host == Host.host, Service.binary == "nova-compute")
+)
+_SOME_ROWS = _ROWS.where(Host.host.in_(bindparam("b_hosts", expanding=True)))
+_ZONE = select(Host.zone).where(Host.host == bindparam("b_host"))
+
+
 def rows(session: Session, hosts: Iterable[str] | None = None) -> list[HostRow]:
     """Hosts as the scheduler sees them; all of them, or those named."""
-    service = and_(Service.host == Host.host, Service.binary == "nova-compute")
-    query = select(*_ROW.values()).outerjoin(Service, service)
-    if hosts is not None:
-        query = query.where(Host.host.in_(list(hosts)))
-    return [_host_row(dict(zip(_ROW, row, strict=True))) for row in session.execute(query)]
+    if hosts is None:
+        found = run_statement(session, _ROWS)
+    else:
+        found = run_statement(session, _SOME_ROWS, b_hosts=list(hosts))
+    return [_host_row(dict(zip(_ROW, row, strict=True))) for row in found]
+
+
+def zone(session: Session, host: str) -> str | None:
+    """The availability zone of a host."""
+    found: str | None = run_statement(session, _ZONE, b_host=host).scalar()
+    return found
 
 
 def _host_row(record: dict[str, Any]) -> HostRow:

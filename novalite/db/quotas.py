@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from novalite.db.models.compute import Server
 from novalite.db.models.quotas import Quota, QuotaLock
+from novalite.db.session import run_statement
 
 EVERYBODY = ""
 """As a project id: the default of every project; as a user id: the whole project."""
 
 
+_STORED = select(Quota.project_id, Quota.user_id, Quota.resource, Quota.hard_limit).where(
+    or_(Quota.project_id == EVERYBODY, Quota.project_id == bindparam("b_project")),
+    or_(Quota.user_id == EVERYBODY, Quota.user_id == bindparam("b_user")),
+)
+_LOCK = select(QuotaLock.name).where(QuotaLock.name == bindparam("b_name")).with_for_update()
+_IN_USE = select(
+    func.count(), func.coalesce(func.sum(Server.vcpus), 0), func.coalesce(func.sum(Server.ram_mb), 0)
+).where(Server.project_id == bindparam("b_project"), Server.deleted.is_(False))
+_IN_USE_BY = _IN_USE.where(Server.user_id == bindparam("b_user"))
+
+
 def stored(session: Session, project_id: str, user_id: str = "") -> dict[tuple[str, str], dict[str, int]]:
     """Limits that were set, by (project or "", user or "") and resource; one statement."""
-    rows = session.execute(
-        select(Quota.project_id, Quota.user_id, Quota.resource, Quota.hard_limit).where(
-            Quota.project_id.in_({EVERYBODY, project_id}), Quota.user_id.in_({EVERYBODY, user_id})
-        )
-    )
+    rows = run_statement(session, _STORED, b_project=project_id, b_user=user_id)
     found: dict[tuple[str, str], dict[str, int]] = {}
     for project, user, resource, limit in rows:
         found.setdefault((project, user), {})[resource] = limit
@@ -57,24 +65,19 @@ def lock(session: Session, name: str) -> None:
     """
     if session.get_bind().dialect.name == "sqlite":
         return
-    query = select(QuotaLock.name).where(QuotaLock.name == name).with_for_update()
-    if session.scalar(query) is not None:
+    if run_statement(session, _LOCK, b_name=name).first() is not None:
         return
     try:
         with session.begin_nested():
             session.execute(insert(QuotaLock).values(name=name))
     except IntegrityError:  # somebody else made it while we waited
-        session.scalar(query)
+        run_statement(session, _LOCK, b_name=name).first()
 
 
 def in_use(session: Session, project_id: str, user_id: str | None = None) -> dict[str, int]:
     """instances, cores and ram (MB) of servers that are not deleted; one statement."""
-    where = [Server.project_id == project_id, Server.deleted.is_(False)]
-    if user_id is not None:
-        where.append(Server.user_id == user_id)
-    row = session.execute(
-        select(
-            func.count(), func.coalesce(func.sum(Server.vcpus), 0), func.coalesce(func.sum(Server.ram_mb), 0)
-        ).where(*where)
-    ).one()
+    if user_id is None:
+        row = run_statement(session, _IN_USE, b_project=project_id).one()
+    else:
+        row = run_statement(session, _IN_USE_BY, b_project=project_id, b_user=user_id).one()
     return dict(zip(("instances", "cores", "ram"), map(int, row), strict=True))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import orjson
 from sqlalchemy import (
     ColumnElement,
+    Select,
     Text,
     and_,
+    bindparam,
     func,
     insert,
     literal,
@@ -23,6 +26,7 @@ from sqlalchemy.orm import Session
 
 from novalite.db.models import compute
 from novalite.db.models.base import from_iso, iso, now
+from novalite.db.session import run_statement
 from novalite.errors import InvalidServerState, MarkerNotFound, ServerNotFound
 from novalite.objects.base import Record
 from novalite.objects.servers import ServerQuery
@@ -35,6 +39,10 @@ Server: Any = _TABLE.c
 _KEYS = [str(column.name) for column in _TABLE.columns]  # orjson wants plain strings, not a subclass
 _WHOLE = select(*_TABLE.columns)
 _NAMES = select(Server.id, Server.name)
+_INSERT = insert(_TABLE)
+_CHANGE_OWNED = update(_TABLE).where(
+    Server.id == bindparam("b_id"), Server.task_id == bindparam("b_task"), Server.deleted.is_(False)
+)
 
 
 def instance_name(number: int) -> str:
@@ -53,7 +61,15 @@ def _record(row: Any) -> Record:
 
 def create(session: Session, rows: list[dict[str, Any]]) -> None:
     """Insert servers; `rows` hold column values."""
-    session.execute(insert(_TABLE), rows)
+    session.connection().execute(_INSERT, rows)
+
+
+@cache
+def _getter(scoped: bool, deleted: bool | None) -> Select[Any]:
+    query = _WHOLE.where(Server.id == bindparam("b_id"))
+    if scoped:
+        query = query.where(Server.project_id == bindparam("b_project"))
+    return query if deleted is None else query.where(Server.deleted.is_(deleted))
 
 
 def get(
@@ -63,12 +79,8 @@ def get(
 
     Raises ServerNotFound, for an absent and for a foreign id alike.
     """
-    query = _WHOLE.where(Server.id == server_id)
-    if project_id is not None:
-        query = query.where(Server.project_id == project_id)
-    if deleted is not None:
-        query = query.where(Server.deleted.is_(deleted))
-    row = session.execute(query).first()
+    scoped = {} if project_id is None else {"b_project": project_id}
+    row = run_statement(session, _getter(bool(scoped), deleted), b_id=server_id, **scoped).first()
     if row is None:
         raise ServerNotFound(server_id=server_id)
     return _record(row)
@@ -116,12 +128,9 @@ def change(session: Session, server_id: str, **values: Any) -> None:
 
 def change_if_owned(session: Session, server_id: str, task_id: str, /, **values: Any) -> bool:
     """Set columns while `task_id` is what keeps the server busy; False when it no longer is."""
-    moved = session.execute(
-        update(_TABLE)
-        .where(Server.id == server_id, Server.task_id == task_id, Server.deleted.is_(False))
-        .values(**{"updated_at": now(), **values})
-    )
-    return bool(moved.rowcount)  # type: ignore[attr-defined]
+    values = {"updated_at": now(), **values}
+    moved = run_statement(session, _CHANGE_OWNED, b_id=server_id, b_task=task_id, **values)
+    return bool(moved.rowcount)
 
 
 def release(session: Session, server_id: str, task_id: str, **values: Any) -> bool:

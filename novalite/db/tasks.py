@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Update, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from novalite.context import Context
 from novalite.db.models import compute
 from novalite.db.models.base import iso, now
 from novalite.db.models.compute import new_id
+from novalite.db.session import run_statement
 from novalite.errors import TaskLost
 from novalite.objects.base import Record
 
@@ -20,7 +21,15 @@ Task: Any = _TABLE.c
 Server: Any = compute.Server.__table__.c
 _COLUMNS = [c for c in _TABLE.columns if c.name not in ("created_at", "updated_at", "finished_at")]
 _KEYS = [str(c.name) for c in _COLUMNS]
-_WHOLE = select(*_COLUMNS)
+_MINE = (Task.id == bindparam("b_id"), Task.state == "open")
+_GET = select(*_COLUMNS).where(Task.id == bindparam("b_id"))
+_INSERT = insert(_TABLE)
+_SAVE = update(_TABLE).where(*_MINE, Task.owner == bindparam("b_owner"))
+_LEASE_FREE = update(_TABLE).where(*_MINE, Task.owner.is_(None), Task.wait_host.is_(None))
+_LEASE_OVERDUE = update(_TABLE).where(*_MINE, Task.look_at == bindparam("b_seen"))
+_LEASE_REPORTED = update(_TABLE).where(
+    *_MINE, Task.wait_host == bindparam("b_host"), Task.attempt == bindparam("b_attempt")
+)
 
 
 def open_task(
@@ -67,7 +76,7 @@ def opened(
 
 def write_opened(session: Session, rows: list[Record]) -> None:
     """Write intents by one statement, however many."""
-    session.execute(insert(_TABLE), rows)
+    session.connection().execute(_INSERT, rows)
 
 
 def record_done(session: Session, ctx: Context, action: str, server_id: str, project_id: str | None) -> None:
@@ -84,45 +93,40 @@ def record_done(session: Session, ctx: Context, action: str, server_id: str, pro
 
 def get(session: Session, task_id: str) -> Record | None:
     """The whole row as a record, or None."""
-    row = session.execute(_WHOLE.where(Task.id == task_id)).first()
+    row = run_statement(session, _GET, b_id=task_id).first()
     return dict(zip(_KEYS, row, strict=True)) if row else None
 
 
 def lease_free(session: Session, task_id: str, owner: str, until: float) -> Record | None:
     """Take a task that nobody runs and that waits for nobody; None when there is nothing to take."""
-    free = (Task.id == task_id) & (Task.state == "open") & Task.owner.is_(None) & Task.wait_host.is_(None)
-    return _take(session, task_id, free, owner, until)
+    return _take(session, _LEASE_FREE, task_id, owner, until)
 
 
 def lease_overdue(session: Session, task_id: str, seen: float, owner: str, until: float) -> Record | None:
     """Take a task whose `look_at` passed, whoever had it; None when another sweep was first."""
-    overdue = (Task.id == task_id) & (Task.state == "open") & (Task.look_at == seen)
-    return _take(session, task_id, overdue, owner, until)
+    return _take(session, _LEASE_OVERDUE, task_id, owner, until, b_seen=seen)
 
 
 def lease_reported(
     session: Session, task_id: str, host: str, attempt: int, owner: str, until: float
 ) -> Record | None:
     """Take a task that waits for exactly this report; None when it does not (stale or repeated)."""
-    waits = (
-        (Task.id == task_id) & (Task.state == "open") & (Task.wait_host == host) & (Task.attempt == attempt)
-    )
-    return _take(session, task_id, waits, owner, until)
+    return _take(session, _LEASE_REPORTED, task_id, owner, until, b_host=host, b_attempt=attempt)
 
 
-def _take(session: Session, task_id: str, condition: Any, owner: str, until: float) -> Record | None:
-    taken = session.execute(update(_TABLE).where(condition).values(owner=owner, look_at=until))
-    return get(session, task_id) if taken.rowcount else None  # type: ignore[attr-defined]
+def _take(
+    session: Session, statement: Update, task_id: str, owner: str, until: float, **more: Any
+) -> Record | None:
+    taken = run_statement(session, statement, b_id=task_id, owner=owner, look_at=until, **more)
+    return get(session, task_id) if taken.rowcount else None
 
 
 def save(session: Session, task_id: str, owner: str, /, **values: Any) -> None:
     """Change a task that `owner` runs. Raises TaskLost when it is no longer the owner or the task is over."""
-    moved = session.execute(
-        update(_TABLE)
-        .where(Task.id == task_id, Task.owner == owner, Task.state == "open")
-        .values(updated_at=now(), **values)
+    moved = run_statement(
+        session, _SAVE, **{"b_id": task_id, "b_owner": owner, "updated_at": now(), **values}
     )
-    if moved.rowcount == 0:  # type: ignore[attr-defined]
+    if moved.rowcount == 0:
         raise TaskLost(task_id=task_id)
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import select as sql_select
 from sqlalchemy.orm import Session
 
 from novalite.conductor.env import Env
 from novalite.conductor.guest_spec import guest_spec
 from novalite.conductor.task import CommitStep, Flow, HostStep, Step, Task
-from novalite.db import allocations, servers
+from novalite.db import allocations, hosts, servers
 from novalite.db.models.base import now
-from novalite.db.models.compute import Host
 from novalite.errors import ClaimLost, NoValidHost, NovaliteError
 from novalite.objects.scheduling import RequestSpec
 from novalite.objects.servers import HostWork
@@ -67,8 +65,12 @@ def claim(env: Env, task: Task, session: Session) -> str:
 
 
 def _place(task: Task, session: Session, host: str, node: str) -> None:
-    zone = session.execute(sql_select(Host.zone).where(Host.host == host)).scalar()
-    place = {"host": host, "node": node, "availability_zone": zone, "task_state": SPAWNING}
+    place = {
+        "host": host,
+        "node": node,
+        "availability_zone": hosts.zone(session, host),
+        "task_state": SPAWNING,
+    }
     servers.change_if_owned(session, task.server_id, task.id, **place)
     task.server = {**task.load_server(session), **place}
     task.touched.add(host)

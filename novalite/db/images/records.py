@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, and_, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from novalite.context import Context
 from novalite.db.models import images as m
 from novalite.db.models.base import iso, now
+from novalite.db.session import run_statement
 from novalite.errors import Conflict, Forbidden, ImageNotFound, NotFound, TooLarge
 from novalite.objects.base import Record
 from novalite.objects.images import Image, ImageChange, patched
@@ -22,6 +23,18 @@ SHOWN = (
     "container_format", "size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value", "min_disk",
     "min_ram", "created_at", "updated_at",
 )  # fmt: skip
+
+
+_SHOW = select(*[getattr(m.Image, name) for name in SHOWN]).where(m.Image.id == bindparam("b_id"))
+_PROPERTIES = (
+    select(m.ImageProperty.name, m.ImageProperty.value)
+    .where(m.ImageProperty.image_id == bindparam("b_id"))
+    .order_by(m.ImageProperty.name)
+)
+_TAGS = select(m.ImageTag.tag).where(m.ImageTag.image_id == bindparam("b_id")).order_by(m.ImageTag.tag)
+_MEMBER = select(m.ImageMember.member).where(
+    m.ImageMember.image_id == bindparam("b_id"), m.ImageMember.member == bindparam("b_project")
+)
 
 
 def columns() -> list[Any]:
@@ -71,12 +84,27 @@ def find_own(session: Session, ctx: Context, image_id: str, *more: Any) -> Any:
 
 def show(session: Session, ctx: Context, image_id: str) -> Record:
     """One image the caller sees; ImageNotFound otherwise."""
-    query = select(*columns()).where(m.Image.id == image_id)
-    seen = may_see(ctx)
-    rows = session.execute(query if seen is None else query.where(seen)).all()
-    if not rows:
+    row = run_statement(session, _SHOW, b_id=image_id).first()
+    if row is None or not _sees(session, ctx, row):
         raise ImageNotFound(image_id=image_id)
-    return assemble(session, rows)[0]
+    record = dict(zip(SHOWN, row, strict=True))
+    record["created_at"], record["updated_at"] = iso(record["created_at"]), iso(record["updated_at"])
+    record["properties"] = dict(run_statement(session, _PROPERTIES, b_id=image_id).tuples().all())
+    record["tags"] = list(run_statement(session, _TAGS, b_id=image_id).scalars())
+    return record
+
+
+def _sees(session: Session, ctx: Context, row: Any) -> bool:
+    """`may_see` for one row; asks the database only about images shared with the caller."""
+    if ctx.sees_all_projects or row.visibility in ("public", "community"):
+        return True
+    if ctx.project_id is None:
+        return False
+    if row.owner == ctx.project_id:
+        return True
+    if row.visibility != "shared":
+        return False
+    return run_statement(session, _MEMBER, b_id=row.id, b_project=ctx.project_id).first() is not None
 
 
 def assemble(session: Session, rows: Sequence[Any]) -> list[Record]:
