@@ -15,7 +15,7 @@ from flask import Flask, Response, current_app, g, request
 from novalite.api import microversions
 from novalite.api.runtime import runtime
 from novalite.context import Context, new_request_id
-from novalite.errors import BadRequest, TooLarge, Unauthorized
+from novalite.errors import BadRequest, Forbidden, TooLarge, Unauthorized
 
 LOG = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -32,6 +32,12 @@ def public(view: F) -> F:
 def streams(view: F) -> F:
     """Mark a view that reads its body piece by piece and limits its size itself (image upload)."""
     view.__novalite_streams__ = True  # type: ignore[attr-defined]
+    return view
+
+
+def opens_to_image_tokens(view: F) -> F:
+    """Mark the view whose GET a token for one image may use, when `image_id` in its path is that image."""
+    view.__novalite_image_tokens__ = True  # type: ignore[attr-defined]
     return view
 
 
@@ -74,7 +80,15 @@ def _authenticate() -> None:
     if not token:
         raise Unauthorized
     caller = runtime().identity.verify(token)
+    if caller.only_image is not None and not _fetches(caller.only_image):
+        raise Forbidden("This token opens the bytes of one image and nothing else.")
     g.ctx = caller.model_copy(update={"request_id": g.request_id, "global_request_id": _global_request_id()})
+
+
+def _fetches(image_id: str) -> bool:
+    """Whether the request is for the bytes of that image."""
+    asked = (request.view_args or {}).get("image_id")
+    return _marked("__novalite_image_tokens__") and request.method == "GET" and asked == image_id
 
 
 def _global_request_id() -> str | None:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from flask import Blueprint, Response, g, request
 
 from novalite import context
-from novalite.api.middleware import streams
+from novalite.api.middleware import opens_to_image_tokens, streams
 from novalite.api.policy import authorize
 from novalite.api.routing import read_json
 from novalite.api.schemas import Body, parse
@@ -121,6 +121,7 @@ def import_image(image_id: str) -> Response:
 # --- out -----------------------------------------------------------------------------------------
 
 
+@opens_to_image_tokens
 def download(image_id: str) -> Response:
     """The bytes; 204 when there are none. A token for this very image needs no role."""
     if caller().only_image is None:

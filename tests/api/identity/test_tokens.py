@@ -238,14 +238,6 @@ def test_what_a_token_can_be_for(cloud: Companions) -> None:
     assert {service["type"] for service in catalog} == {"identity", "compute", "image"}
 
 
-def test_an_image_token_opens_nothing_here(cloud: Companions) -> None:
-    token = cloud.env.signer.image_token("5f8e0b5c-0000-4000-8000-000000000000", 60)
-    assert cloud.v3("GET", "/projects", token).status_code == 403
-    assert cloud.auth({"methods": ["token"], "token": {"id": token}}).status_code == 401
-    assert cloud.v3("GET", "/auth/projects", token).status_code in (401, 403)
-    assert cloud.v3("GET", "/auth/tokens", headers={"X-Subject-Token": token}).status_code == 404
-
-
 def test_logging_in_costs_one_call_and_few_statements(cloud: Companions) -> None:
     before = cloud.db.statements
     with cloud.bus.recording() as sent:
