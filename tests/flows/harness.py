@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import select
+
 from novalite.conductor.task import CommitStep, Flow, HostStep, Step
 from novalite.db import allocations
 from novalite.db.models.compute import Allocation, Host, Server, Task
 from novalite.db.session import Database
 from novalite.errors import NovaliteError
 from novalite.rpc.bus import DaemonKilled
-from sqlalchemy import select
-
 from tests.cloud import Cloud, Conductor
 
 MODES = ("fails", "runs twice", "killed before", "killed after")
