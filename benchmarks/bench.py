@@ -134,7 +134,7 @@ def _boot(http_: Http, body: Any, times: int) -> list[float]:
                 return
             if status == "ERROR":
                 raise RuntimeError(http_("GET", f"/servers/{server}")["server"]["fault"])
-            time.sleep(0.002)
+            time.sleep(0.005)
 
     return timed(times, one)
 

@@ -127,4 +127,12 @@ def check_invariants(cloud: Cloud) -> None:
         assert guests == {s for s, h in placed if h == name}, f"guests on {name} differ from servers"
 
 
-__all__ = ["MODES", "BrokenOnPurpose", "DaemonKilled", "KillingDatabase", "broken_step", "check_invariants", "step_cases"]
+__all__ = [
+    "MODES",
+    "BrokenOnPurpose",
+    "DaemonKilled",
+    "KillingDatabase",
+    "broken_step",
+    "check_invariants",
+    "step_cases",
+]
