@@ -128,7 +128,7 @@ MAX: Version = (2, max(HISTORY))
 STANDARD_HEADER = "OpenStack-API-Version"
 LEGACY_HEADER = "X-OpenStack-Nova-API-Version"
 VARY = f"{STANDARD_HEADER}, {LEGACY_HEADER}"
-_FORM = re.compile(r"([1-9]\d*)\.([1-9]\d*|0)\Z")
+_FORM = re.compile(r"([1-9]\d{0,8})\.([1-9]\d{0,8}|0)\Z")
 
 
 def text(version: Version) -> str:

@@ -111,7 +111,7 @@ def _credentials(ctx: Context) -> dict[str, Any]:
     for role in roles:  # grows while it is walked: each role brings the next one
         if (implied := _IMPLIED.get(role.lower())) and implied not in roles:
             roles.append(implied)
-    return {
+    facts = {
         "user_id": ctx.user_id,
         "project_id": ctx.project_id,
         "domain_id": ctx.domain_id,
@@ -119,6 +119,8 @@ def _credentials(ctx: Context) -> dict[str, Any]:
         "roles": roles,
         "is_admin": ctx.is_admin,
     }
+    # A check compares as text: without this, a token of no project would own what belongs to no project.
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def authorize(rule: str, target: Mapping[str, Any] | None = None) -> None:

@@ -47,8 +47,9 @@ _INTERNAL = ("number", "task_id", "public_key", "networks")
 
 
 def scope(ctx: Context) -> str | None:
-    """The project a caller's ids are looked up in; None for those who see all."""
-    return None if ctx.sees_all_projects else ctx.project_id
+    """The project a caller's ids are looked up in; None for those who see all. A token of no project
+    finds nothing: "" is nobody's."""
+    return None if ctx.sees_all_projects else ctx.project_id or ""
 
 
 class ServersEndpoint(Servers):

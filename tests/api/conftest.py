@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.api.scripted import ScriptedActions, ScriptedServers, ScriptedTasks
 from tests.api.support import ApiUnderTest
+from tests.api.world import World
 
 
 class ServersUnderTest(ApiUnderTest):
@@ -32,3 +35,11 @@ def api(_shared_api: ServersUnderTest) -> ServersUnderTest:
     """The API with default options and nothing done yet."""
     _shared_api.reset()
     return _shared_api
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One for all rows: a refused request changes nothing, so none can disturb another."""
+    made = World(tmp_path_factory.mktemp("world"))
+    yield made
+    made.close()

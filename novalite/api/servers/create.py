@@ -8,9 +8,11 @@ import string
 from dataclasses import dataclass
 from typing import Any
 
+from flask import g
+
 from novalite.api.policy import authorize
 from novalite.api.servers.schemas import CreateServer, NewServer
-from novalite.errors import BadRequest
+from novalite.errors import BadRequest, Forbidden
 from novalite.objects.servers import CreateServers
 
 LOG = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ def to_message(body: CreateServer) -> CreateServers:
     BadRequest or PolicyNotAuthorized with one sentence.
     """
     server = body.server
+    if g.ctx.project_id is None:
+        raise Forbidden("A server belongs to a project, and this token is for none.")
     place = split_zone(server.availability_zone)
     if place.host or place.node:
         authorize(FORCED_HOST)

@@ -136,7 +136,7 @@ def read(call: Call, rule: str, allowed: Callable[[str], bool], detail: bool) ->
     asked, ctx = call.query, call.ctx
     every_filter = allowed(ALLOW_ALL)
     usable = [name for name in asked if name in FILTERS and _may(FILTERS[name], every_filter, call.minor)]
-    project: str | None = ctx.project_id
+    project: str | None = ctx.project_id or ""  # None would be every project
     if asked.one("all_tenants", False):
         if not allowed(f"{rule}:get_all_tenants"):
             raise Forbidden(f"Policy doesn't allow {rule}:get_all_tenants to be performed.")
