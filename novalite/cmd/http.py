@@ -191,7 +191,7 @@ class EventletServer:
     def __init__(self, app: Any, listening: socket.socket, threads: int, image_limit: int) -> None:
         import eventlet
 
-        self._app, self._socket = app, listening
+        self._app, self._socket = _ends_chunked_bodies(app), listening
         self._pool = eventlet.GreenPool(threads * 8)
         self._loop: Any = None
 
@@ -215,6 +215,17 @@ class EventletServer:
             while self._pool.running():
                 eventlet.sleep(0.02)
         return not self._pool.running()
+
+
+def _ends_chunked_bodies(app: Any) -> Any:
+    """`app`, told that a chunked body ends by itself: eventlet takes the chunks apart but does not say so."""
+
+    def told(environ: dict[str, Any], respond: Any) -> Any:
+        if getattr(environ.get("eventlet.input"), "chunked_input", False):
+            environ["wsgi.input_terminated"] = True
+        return app(environ, respond)
+
+    return told
 
 
 class _Quiet:

@@ -11,14 +11,16 @@ if mode == "eventlet":
 import select  # noqa: E402
 import time  # noqa: E402
 
+from werkzeug.wsgi import get_input_stream  # noqa: E402
+
 from novalite.cmd.http import EventletServer, WaitressServer, listen  # noqa: E402
 
 
 def app(environ, respond):
-    """/slow takes half a second; everything else answers how many bytes the body had."""
+    """/slow takes half a second; everything else answers how many bytes of the body Flask would see."""
     if environ["PATH_INFO"] == "/slow":
         time.sleep(0.5)
-    body = environ["wsgi.input"]
+    body = get_input_stream(environ)
     size = 0
     while piece := body.read(1 << 20):
         size += len(piece)

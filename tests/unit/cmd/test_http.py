@@ -37,7 +37,7 @@ class Program:
         assert self.process.stdout is not None and self.process.stdin is not None
         assert self.process.stdout.readline() == "ready\n"
 
-    def ask(self, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    def ask(self, path: str, body: bytes | Iterator[bytes] | None = None) -> tuple[int, bytes]:
         link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             link.request("PUT", path, body)
@@ -61,6 +61,12 @@ def program(request: pytest.FixtureRequest) -> Iterator[Program]:
 
 def test_it_answers_and_ends(program: Program):
     assert program.ask("/x", b"12345") == (200, b"5")
+    assert program.end(5) == "done"
+
+
+def test_a_body_in_chunks_is_taken_whole(program: Program):
+    assert program.ask(IMAGE, (bytes(1 << 16) for _ in range(40))) == (200, str(40 << 16).encode())
+    assert program.ask("/x", iter([b"12", b"345"])) == (200, b"5")
     assert program.end(5) == "done"
 
 
