@@ -62,9 +62,9 @@ class Call:
         return See(self.version, self.links, more)
 
     def page(self) -> tuple[int, str | None]:
-        """(limit, marker); no limit, or 0, means the most the operator allows."""
+        """(limit, marker); no limit means the most the operator allows, 0 an empty page."""
         most: int = runtime().conf.api.max_limit
-        return min(self.query.one("limit") or most, most), self.query.one("marker")
+        return min(self.query.one("limit", most), most), self.query.one("marker")
 
     def next_links(
         self, collection: str, count: int, limit: int, marker: str, key: str | None = None
