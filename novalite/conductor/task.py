@@ -28,12 +28,22 @@ from novalite.context import Context
 from novalite.db import servers
 from novalite.db import tasks as db_tasks
 from novalite.db.models.base import iso, now
-from novalite.errors import NovaliteError, RemoteError, TaskLost, from_wire
+from novalite.errors import (
+    DatabaseBusy,
+    DatabaseUnreachable,
+    NovaliteError,
+    RemoteError,
+    TaskLost,
+    Unavailable,
+    from_wire,
+)
 from novalite.objects.base import Record
 from novalite.objects.servers import HostWork, WorkReport
 
 LOG = logging.getLogger(__name__)
 MAX_UNDO_FAILURES = 10
+PATIENCE = (0.5, 1.0, 3.0, 8.0, 16.0)
+"""Seconds before a step is done again when the daemon it asks does not answer; then the task fails."""
 
 
 @dataclass(frozen=True)
@@ -187,8 +197,12 @@ class Engine:
                     try:
                         self._forward(flow, task)
                         return
-                    except TaskLost:
-                        raise
+                    except (TaskLost, DatabaseUnreachable, DatabaseBusy):
+                        raise  # not ours, or the sweep goes on when the database is back
+                    except Unavailable as error:
+                        if self._later(task, error):
+                            return
+                        self.note_failure(task, flow, error)
                     except Exception as error:
                         self.note_failure(task, flow, error)
                 if self._backward(flow, task):
@@ -213,6 +227,17 @@ class Engine:
                 assert isinstance(armed, HostStep)
                 self.send(task, armed)
                 return
+
+    def _later(self, task: Task, error: Unavailable) -> bool:
+        """Nobody answered (a broker or daemon restarts): leave the step to a later sweep. False after too many."""
+        waits = task.facts.get("waits", 0)
+        if waits >= len(PATIENCE):
+            return False
+        task.facts["waits"] = waits + 1
+        LOG.warning("Task %s (%s) tries again in %g s: %s", task.id, task.kind, PATIENCE[waits], error)
+        again = {"owner": None, "look_at": self.clock() + PATIENCE[waits]}
+        self.env.db.run(lambda s: db_tasks.save(s, task.id, self.env.owner, **(self.columns(task) | again)))
+        return True
 
     def next_step(self, flow: Flow, task: Task) -> AnyStep | None:
         """The first step that is not done; None at the end."""

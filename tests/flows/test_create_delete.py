@@ -88,10 +88,19 @@ def test_a_message_that_is_lost_or_repeated_changes_nothing(
         first = cloud.show(server_id)
         cloud.delete(server_id)
         cloud.recover()
-    assert first["vm_state"] in ("active", "error")
-    if first["vm_state"] == "error":  # a scheduler that never answered
-        assert method == "scheduler.select"
+    assert first["vm_state"] == "active"
     assert cloud.show(server_id, deleted=True)["vm_state"] == "deleted"
+    check_invariants(cloud)
+
+
+def test_a_scheduler_that_never_answers_leaves_an_error_that_says_so(cloud: Cloud) -> None:
+    with cloud.bus.lose(lambda envelope: envelope.name == "scheduler.select") as lost:
+        server_id = cloud.create("web")
+        cloud.recover()
+    assert len(lost.hits) == 6  # once, and five times more
+    server = cloud.show(server_id)
+    assert server["vm_state"] == "error"
+    assert "scheduler" in server["fault"]["message"]
     check_invariants(cloud)
 
 
