@@ -48,6 +48,8 @@ _DEFAULTS: dict[str, Record] = {
     "endpoint": {"enabled": True},
     "region": {"description": ""},
 }
+_RESERVED = {"id", "links", "extra", "is_domain", "password", "original_password", "password_hash"}
+"""Names that no extra attribute may take, besides those of a record's own fields."""
 _OPTIONAL = {"user": ("email", "description", "default_project_id"), "endpoint": ("name", "description")}
 """Keys that are left out while they have no value, as clients are used to."""
 
@@ -95,7 +97,7 @@ def page(
 
 def columns(noun: str) -> list[Any]:
     """What to select for `record`."""
-    return [getattr(MODELS[noun], name) for name in SHOWN[noun]]
+    return [getattr(MODELS[noun], name) for name in (*SHOWN[noun], "extra")]
 
 
 def _matches(noun: str, key: str, value: Any) -> ColumnElement[bool]:
@@ -123,7 +125,8 @@ def _tagged(has: list[str], asked: dict[str, list[str]]) -> bool:
 
 def record(noun: str, values: Iterable[Any]) -> Record:
     """The values of `columns(noun)` as the API shows them."""
-    row = dict(zip(SHOWN[noun], values, strict=True))
+    row = dict(zip((*SHOWN[noun], "extra"), values, strict=True))
+    extra = row.pop("extra") or {}
     if noun == "project":
         row["is_domain"] = False
     elif noun == "user":
@@ -135,12 +138,13 @@ def record(noun: str, values: Iterable[Any]) -> Record:
     for key in _OPTIONAL.get(noun, ()):
         if row[key] is None:
             del row[key]
-    return row
+    return extra | row
 
 
 def create(session: Session, noun: str, values: Record) -> Record:
     """Write a new record; answers it. Errors as in the contract."""
-    row = {"id": uuid4().hex} | values
+    row: Record = {"id": uuid4().hex} | values
+    row["extra"] = _extra(noun, values.get("extra"))
     if noun == "project":
         row.setdefault("parent_id", row["domain_id"])
     row = _adopt_region(session, row)
@@ -152,7 +156,14 @@ def create(session: Session, noun: str, values: Record) -> Record:
         session.execute(insert(MODELS[noun]).values(**row))
     except IntegrityError:
         raise _taken(noun, row) from None
-    return record(noun, [row.get(key) for key in SHOWN[noun]])
+    return record(noun, [row.get(key) for key in (*SHOWN[noun], "extra")])
+
+
+def _extra(noun: str, given: Record | None, before: Record | None = None) -> Record | None:
+    """Extra attributes after a change: null removes one; those named like a field are left out."""
+    merged = {**(before or {}), **(given or {})}
+    taken = _RESERVED | set(SHOWN[noun])
+    return {k: v for k, v in merged.items() if v is not None and k not in taken} or None
 
 
 def _taken(noun: str, row: Record) -> Conflict:
@@ -208,6 +219,9 @@ def change(session: Session, noun: str, record_id: str, values: Record) -> Recor
         values = _adopt_region(session, values)
         _check_references(session, noun, values)
         _refuse_circle(session, noun, record_id, values)
+    if "extra" in values:
+        before = session.scalar(select(model.extra).where(model.id == record_id))
+        values = values | {"extra": _extra(noun, values["extra"], before)}
     if values:
         try:
             changed = session.execute(update(model).where(model.id == record_id).values(**values))

@@ -1,7 +1,8 @@
 """Tables of the embedded identity: domains, projects, users, groups, roles, catalog, keys, revocations.
 
 Rows point at one another by plain id columns; db/identity deletes what depends on a row in the same
-transaction, so that the rules are in one place and the same on every database.
+transaction, so that the rules are in one place and the same on every database. `extra` holds what clients
+wrote besides the fields of a record (the Identity API keeps and shows attributes it does not know).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Domain(Base):
     enabled: Mapped[bool] = mapped_column(default=True)
     tags: Mapped[Any] = mapped_column(JsonText, default=list)
     options: Mapped[Any] = mapped_column(JsonText, default=dict)
+    extra: Mapped[Any | None] = mapped_column(JsonText)
 
 
 class Project(Base):
@@ -42,6 +44,7 @@ class Project(Base):
     enabled: Mapped[bool] = mapped_column(default=True)
     tags: Mapped[Any] = mapped_column(JsonText, default=list)
     options: Mapped[Any] = mapped_column(JsonText, default=dict)
+    extra: Mapped[Any | None] = mapped_column(JsonText)
 
 
 class User(Base):
@@ -62,6 +65,7 @@ class User(Base):
     options: Mapped[Any] = mapped_column(JsonText, default=dict)
     failed_logins: Mapped[int] = mapped_column(Integer, default=0)
     last_failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    extra: Mapped[Any | None] = mapped_column(JsonText)
 
 
 class Group(Base):
@@ -74,6 +78,7 @@ class Group(Base):
     name: Mapped[str] = mapped_column(String(255))
     domain_id: Mapped[str] = mapped_column(String(64))
     description: Mapped[str] = mapped_column(Text, default="")
+    extra: Mapped[Any | None] = mapped_column(JsonText)
 
 
 class Membership(Base):
@@ -96,6 +101,7 @@ class Role(Base):
     domain_id: Mapped[str] = mapped_column(String(64), default="")
     description: Mapped[str | None] = mapped_column(Text)
     options: Mapped[Any] = mapped_column(JsonText, default=dict)
+    extra: Mapped[Any | None] = mapped_column(JsonText)
 
 
 class ImpliedRole(Base):
@@ -150,6 +156,7 @@ class Region(Base):
     id: Mapped[str] = mapped_column(String(255), primary_key=True)
     description: Mapped[str] = mapped_column(Text, default="")
     parent_region_id: Mapped[str | None] = mapped_column(String(255))
+    extra: Mapped[Any | None] = mapped_column(JsonText)
 
 
 class CatalogService(Base):
@@ -162,6 +169,7 @@ class CatalogService(Base):
     name: Mapped[str | None] = mapped_column(String(255))
     description: Mapped[str | None] = mapped_column(Text)
     enabled: Mapped[bool] = mapped_column(default=True)
+    extra: Mapped[Any | None] = mapped_column(JsonText)
 
 
 class Endpoint(Base):
@@ -177,6 +185,7 @@ class Endpoint(Base):
     enabled: Mapped[bool] = mapped_column(default=True)
     name: Mapped[str | None] = mapped_column(String(255))
     description: Mapped[str | None] = mapped_column(Text)
+    extra: Mapped[Any | None] = mapped_column(JsonText)
 
 
 class SigningKey(Base):

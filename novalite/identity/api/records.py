@@ -167,7 +167,9 @@ def delete(noun: str, record_id: str) -> Response:
 
 def _values(noun: str, new: bool) -> Record:
     """The body's record as the conductor takes it: only what was given, nulls where they mean something."""
-    given = getattr(body(_WRAPPED[(noun, new)]), noun).model_dump(exclude_unset=True)
+    read = getattr(body(_WRAPPED[(noun, new)]), noun)
+    extra = read.model_extra or {}
+    given = {k: v for k, v in read.model_dump(exclude_unset=True).items() if k not in extra}
     given.pop("is_domain", None)
     if noun == "endpoint" and "region" in given:
         given.setdefault("region_id", given["region"])
@@ -178,6 +180,8 @@ def _values(noun: str, new: bool) -> Record:
             found[key] = value
         elif key == "description":
             found[key] = ""
+    if extra:
+        found["extra"] = extra
     return found
 
 

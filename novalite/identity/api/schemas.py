@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+import orjson
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from novalite.api.schemas import Body, wrong
 from novalite.objects.identity import Login, Ref, Scope
@@ -38,13 +39,28 @@ Tags = Annotated[list[Tag], Field(max_length=80)]
 Secret = Annotated[str, Field(min_length=1, max_length=4096)]
 Url = Annotated[str, Field(min_length=1, max_length=2048, pattern=r"^[a-z][a-z0-9+.-]*://\S+$")]
 Region = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^/]+$")]
+MOST_EXTRA = 8192
+"""Bytes of JSON that a record may hold besides its fields."""
 Interface = Literal["public", "internal", "admin"]
 
 
 # --- records: the second class of each pair is what a new record needs ---------------------------
 
 
-class DomainChange(Body):
+class Open(Body):
+    """A record's fields. What else a client sends is kept and shown again, as the Identity API does."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @model_validator(mode="after")
+    def _few_extras(self) -> Self:
+        extra = self.model_extra or {}
+        if len(extra) > 32 or len(orjson.dumps(extra)) > MOST_EXTRA:
+            raise wrong(f"Besides its fields it may hold 32 attributes and {MOST_EXTRA} bytes.")
+        return self
+
+
+class DomainChange(Open):
     name: Short = ""
     description: Text | None = None
     enabled: bool = True
@@ -56,7 +72,7 @@ class NewDomain(DomainChange):
     name: Short
 
 
-class ProjectChange(Body):
+class ProjectChange(Open):
     name: Short = ""
     domain_id: Id | None = None
     parent_id: Id | None = None
@@ -71,7 +87,7 @@ class NewProject(ProjectChange):
     name: Short
 
 
-class UserChange(Body):
+class UserChange(Open):
     name: Long = ""
     domain_id: Id | None = None
     enabled: bool = True
@@ -86,7 +102,7 @@ class NewUser(UserChange):
     name: Long
 
 
-class GroupChange(Body):
+class GroupChange(Open):
     name: Short = ""
     domain_id: Id | None = None
     description: Text | None = None
@@ -96,7 +112,7 @@ class NewGroup(GroupChange):
     name: Short
 
 
-class RoleChange(Body):
+class RoleChange(Open):
     name: Long = ""
     domain_id: Id | None = None
     description: Text | None = None
@@ -107,7 +123,7 @@ class NewRole(RoleChange):
     name: Long
 
 
-class ServiceChange(Body):
+class ServiceChange(Open):
     type: Long = ""
     name: Annotated[str, Field(max_length=255)] | None = None
     description: Text | None = None
@@ -118,7 +134,7 @@ class NewService(ServiceChange):
     type: Long
 
 
-class EndpointChange(Body):
+class EndpointChange(Open):
     service_id: Id = ""
     interface: Interface = "public"
     url: Url = ""
@@ -135,7 +151,7 @@ class NewEndpoint(EndpointChange):
     url: Url
 
 
-class RegionChange(Body):
+class RegionChange(Open):
     description: Text | None = None
     parent_region_id: Region | None = None
 

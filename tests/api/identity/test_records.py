@@ -45,6 +45,19 @@ def test_a_record_lives_from_create_to_delete(cloud: Companions, noun: str) -> N
     assert cloud.v3("PATCH", f"/{noun}s/{made['id']}", json={noun: {}}).status_code == 404
 
 
+@pytest.mark.parametrize("noun", NEW)
+def test_what_clients_write_besides_the_fields_is_kept(cloud: Companions, noun: str) -> None:
+    extras = {"project_id": "f00", "floor": 3, "tools": ["saw"], "links": "mine", "extra": {}, "password_hash": "x"}
+    made = cloud.make(noun, **extras, **NEW[noun])
+    kept = {"project_id": "f00", "floor": 3, "tools": ["saw"]}
+    assert made | kept == made == shown(cloud, noun, made["id"])
+    assert "self" in made["links"] and not {"extra", "password_hash"} & set(made)
+    path, news = f"/{noun}s/{made['id']}", {"floor": 4, "tools": None, "id": "another"}
+    changed = cloud.v3("PATCH", path, json={noun: news}).get_json()[noun]
+    assert (changed["floor"], changed["project_id"], "tools" in changed) == (4, "f00", False)
+    assert changed["id"] == made["id"] and shown(cloud, noun, made["id"]) == changed
+
+
 @pytest.mark.parametrize("noun", ["domain", "project", "user", "group", "role", "region"])
 def test_a_taken_name_is_a_conflict(cloud: Companions, noun: str) -> None:
     cloud.make(noun, **NEW[noun])
@@ -66,7 +79,9 @@ def test_a_taken_name_is_a_conflict(cloud: Companions, noun: str) -> None:
         ("/projects", {"project": {"name": "x" * 65}}, "at most 64"),
         ("/projects", {"project": {"name": 5}}, "must be a string"),
         ("/projects", {"project": {"name": "x", "enabled": "maybe"}}, "project.enabled"),
-        ("/projects", {"project": {"name": "x", "colour": "red"}}, "project.colour"),
+        ("/projects", {"project": {"name": "x", "colour": "r" * 9000}}, "32 attributes and 8192 bytes"),
+        ("/users", {"user": {"name": "x", **{f"k{n}": n for n in range(33)}}}, "32 attributes and 8192 bytes"),
+        ("/projects", {"project": {"name": "x"}, "colour": "red"}, "colour. There is no such field"),
         ("/projects", {"project": {"name": "x", "is_domain": True}}, "project.is_domain"),
         ("/projects", {"project": {"name": "x", "tags": ["a,b"]}}, "neither slash nor comma"),
         ("/projects", [], "must be an object"),
