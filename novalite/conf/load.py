@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import pkgutil
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -56,21 +57,46 @@ def load(
             conf.set_override(name, value, group=group or None)
         _check(conf)
     except (cfg.Error, ValueError) as error:
-        raise ConfigError(reason=str(error).strip()) from error
+        raise ConfigError(reason=_told(conf, error)) from error
     return conf
 
 
 def _check(conf: cfg.ConfigOpts) -> None:
     """Touch every option, so that a bad value is found before anything starts."""
-    for section in sections():
-        where = conf[section.GROUP] if section.GROUP else conf
-        for opt in section.OPTS:
-            try:
-                where[opt.dest]
-            except cfg.Error:
-                raise
-            except ValueError as error:
-                raise ConfigError(reason=f"[{section.GROUP or 'DEFAULT'}] {opt.name}: {error}") from error
+    for group, opt in _options():
+        _value(conf, group, opt)
+
+
+def _options() -> Iterator[tuple[str | None, cfg.Opt]]:
+    return ((section.GROUP, opt) for section in sections() for opt in section.OPTS)
+
+
+def _value(conf: cfg.ConfigOpts, group: str | None, opt: cfg.Opt) -> Any:
+    return (conf[group] if group else conf)[opt.dest]
+
+
+_IN_FILE = re.compile(r"from LocationInfo\(.*detail='(?P<where>[^']*)'\) is not valid: (?P<why>.*)", re.DOTALL)
+
+
+def _told(conf: cfg.ConfigOpts, error: Exception) -> str:
+    """oslo.config's error as one sentence that names file, section and option."""
+    for group, opt in _options():
+        try:
+            _value(conf, group, opt)
+        except cfg.NoSuchOptError:
+            break  # it did not come to registering: the error is about something else
+        except (cfg.Error, ValueError) as found:
+            match = _IN_FILE.search(str(found))
+            where = f"{match['where']}: " if match else ""
+            why = match["why"] if match else str(found)
+            if choices := getattr(opt.type, "choices", None):
+                why = f"it must be one of {', '.join(map(str, choices))}"
+            return _line(f"{where}[{group or 'DEFAULT'}] {opt.name}: {why}")
+    return _line(str(error))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def dump(conf: cfg.ConfigOpts, log: logging.Logger = LOG) -> None:
