@@ -46,6 +46,7 @@ class Database:
             raise ConfigError(reason=f"[database] connection: {error}") from error
         # SQLite lets one writer in and backs off unfairly (1.5 s tails); waiting here is fair and quick.
         self._writer: Any = threading.Lock() if self.dialect == "sqlite" else nullcontext()
+        self._for_writing = self.engine.execution_options(write=True)
         self.statements = 0
 
     def _engine(self, pool_size: int, pool_timeout: int) -> Engine:
@@ -80,12 +81,8 @@ class Database:
     def begin(self) -> Iterator[Session]:
         """A write transaction: committed at the end of the block, rolled back by an error."""
         with self._writer, _translated():
-            connection = self.engine.connect().execution_options(write=True)
-            try:
-                with Session(connection, expire_on_commit=False) as session, session.begin():
-                    yield session
-            finally:
-                connection.close()
+            with Session(self._for_writing, expire_on_commit=False) as session, session.begin():
+                yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -23,9 +23,9 @@ class ConductorImages:
     def get(self, ctx: Context, image_id: str, session: Session | None = None) -> Image:
         """See ImagePort; inside `session` when one is open."""
         if session is not None:
-            return Image(**records.show(session, ctx, image_id))
+            return Image(**records.show(session, ctx, image_id, tags=False))
         with self._db.read() as fresh:
-            return Image(**records.show(fresh, ctx, image_id))
+            return Image(**records.show(fresh, ctx, image_id, tags=False))
 
     def source(self, ctx: Context, image: Image) -> ImageSource:
         """See ImagePort. The token in it reads this one image for a while."""

@@ -82,15 +82,15 @@ def find_own(session: Session, ctx: Context, image_id: str, *more: Any) -> Any:
     return found
 
 
-def show(session: Session, ctx: Context, image_id: str) -> Record:
-    """One image the caller sees; ImageNotFound otherwise."""
+def show(session: Session, ctx: Context, image_id: str, tags: bool = True) -> Record:
+    """One image the caller sees; ImageNotFound otherwise. Without `tags` it costs a statement less."""
     row = run_statement(session, _SHOW, b_id=image_id).first()
     if row is None or not _sees(session, ctx, row):
         raise ImageNotFound(image_id=image_id)
     record = dict(zip(SHOWN, row, strict=True))
     record["created_at"], record["updated_at"] = iso(record["created_at"]), iso(record["updated_at"])
     record["properties"] = dict(run_statement(session, _PROPERTIES, b_id=image_id).tuples().all())
-    record["tags"] = list(run_statement(session, _TAGS, b_id=image_id).scalars())
+    record["tags"] = list(run_statement(session, _TAGS, b_id=image_id).scalars()) if tags else []
     return record
 
 
