@@ -302,6 +302,20 @@ class DatabaseBusy(Unavailable):
     message = "The database is too busy to take the change; try again."
 
 
+class DatabaseUnfit(NovaliteError):
+    """It answers, but is not what this release, or this command, can work with."""
+
+    message = "The database {reason}"
+
+
+class BackupFailed(NovaliteError):
+    message = "The backup {path} was not written: {reason}"
+
+
+class BackupUnusable(NovaliteError):
+    message = "{path} cannot be restored: {reason}"
+
+
 class ConfigError(NovaliteError):
     message = "Configuration: {reason}"
 

@@ -34,16 +34,13 @@ def prepare(conf: Any, state: Path, url: str) -> None:
 
 
 def make_schema(db: Any) -> bool:
-    """Create the tables when there are none; True when that was needed."""
-    from sqlalchemy import inspect
+    """Bring the database to this release's revision; True when it was empty."""
+    from novalite.db import schema
 
-    if inspect(db.engine).has_table("services"):
-        return False
-    from novalite.db.models import Base
-
-    Base.metadata.create_all(db.engine)
-    LOG.info("The database was created: %s", db.url.render_as_string(hide_password=True))
-    return True
+    before, after = schema.sync(db)
+    if before != after:
+        LOG.info("The database is at revision %s: %s", after, db.url.render_as_string(hide_password=True))
+    return before is None
 
 
 def admin_password(state: Path) -> str:

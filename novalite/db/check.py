@@ -1,0 +1,106 @@
+"""Whether a database is sound: the schema, and what must be true between its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from sqlalchemy import Select, and_, exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from novalite.db import allocations, schema
+from novalite.db.models.compute import Allocation, Host, Server, Task
+from novalite.db.session import Database
+
+MOST = 20
+"""Findings of one kind that are told one by one."""
+
+
+def check(db: Database) -> list[str]:
+    """What is wrong, a sentence each; empty when nothing is. Reads only."""
+    found = list(_revision(db))
+    if found:
+        return found  # rows of another schema cannot be read
+    found = schema.differences(db)
+    if found:
+        return found
+    with db.read() as session:
+        for look in CHECKS:
+            sentences = list(look(session))
+            found += sentences[:MOST]
+            if len(sentences) > MOST:
+                found.append(f"… and {len(sentences) - MOST} more of the same kind.")
+    return found
+
+
+def _revision(db: Database) -> Iterator[str]:
+    found = schema.version(db)
+    if found != schema.head():
+        yield f"The database is at revision {found or 'none'}, this release needs {schema.head()}."
+
+
+def used_equals_claims(session: Session) -> Iterator[str]:
+    """What a host counts as used is the sum of the claims on it."""
+    claims = allocations.totals(session)
+    rows = session.execute(select(Allocation.host, func.count()).group_by(Allocation.host))
+    counts = {row[0]: row[1] for row in rows}
+    hosts = session.execute(
+        select(Host.host, Host.used_vcpus, Host.used_ram_mb, Host.used_disk_gb, Host.servers)
+    )
+    for host, vcpus, ram_mb, disk_gb, servers in hosts:
+        sums = claims.pop(host, allocations.Amount(0, 0, 0))
+        told, summed = (vcpus, ram_mb, disk_gb, servers), (*_amount(sums), counts.get(host, 0))
+        if told != summed:
+            yield (
+                f"Host {host} counts (vcpus, ram_mb, disk_gb, servers) {told} as used, "
+                f"but its claims add up to {summed}."
+            )
+    for host in claims:
+        yield f"There are claims on host {host}, which does not exist."
+
+
+def _amount(found: allocations.Amount) -> tuple[int, int, int]:
+    return found.vcpus, found.ram_mb, found.disk_gb
+
+
+def _open_task() -> Select[str]:
+    return select(Task.id).where(Task.server_id == Server.id, Task.state == "open")
+
+
+def claims_belong_to_servers(session: Session) -> Iterator[str]:
+    """A claim without a server that lives, or is being worked on, holds capacity for nothing."""
+    query = (
+        select(Allocation.host, Allocation.server_id)
+        .outerjoin(Server, Server.id == Allocation.server_id)
+        .where(or_(Server.id.is_(None), and_(Server.deleted.is_(True), ~exists(_open_task()))))
+    )
+    for host, server_id in session.execute(query):
+        yield f"Host {host} holds a claim of server {server_id}, which is gone."
+
+
+def servers_have_claims(session: Session) -> Iterator[str]:
+    """A server on a host takes something from it."""
+    claim = select(Allocation.host).where(Allocation.server_id == Server.id, Allocation.host == Server.host)
+    query = select(Server.id, Server.host).where(
+        Server.deleted.is_(False), Server.host.is_not(None), ~exists(claim), ~exists(_open_task())
+    )
+    for server_id, host in session.execute(query):
+        yield f"Server {server_id} is on host {host} without a claim."
+
+
+def busy_servers_have_tasks(session: Session) -> Iterator[str]:
+    """A server is busy because of an open task; otherwise nothing would ever end it."""
+    query = select(Server.id, Server.task_state).where(
+        Server.deleted.is_(False),
+        or_(Server.task_state.is_not(None), Server.task_id.is_not(None)),
+        ~exists(_open_task()),
+    )
+    for server_id, task_state in session.execute(query):
+        yield f"Server {server_id} is busy ({task_state}), but no task is open for it."
+
+
+CHECKS: tuple[Callable[[Session], Iterator[str]], ...] = (
+    used_equals_claims,
+    claims_belong_to_servers,
+    servers_have_claims,
+    busy_servers_have_tasks,
+)

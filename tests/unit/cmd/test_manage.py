@@ -1,0 +1,149 @@
+"""novalite-manage as operators call it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from oslo_config import cfg
+from sqlalchemy import text
+
+from novalite.api.app import rules
+from novalite.cmd import manage
+from novalite.conf import load
+from novalite.db.session import Database
+
+
+class Operator:
+    """Calls novalite-manage with a configuration of its own; answers (exit code, stdout, stderr)."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self.capsys = folder, capsys
+        self.conf = folder / "novalite.conf"
+        self.conf.write_text(f"[DEFAULT]\nstate_path = {folder}\n")
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        code = manage.run(["--config-file", str(self.conf), *words])
+        said = self.capsys.readouterr()
+        return code, said.out, said.err
+
+    def sql(self, statement: str) -> None:
+        """Change the database behind everybody's back."""
+        db = Database(f"sqlite:///{self.folder / 'novalite.db'}")
+        with db.begin() as session:
+            session.execute(text(statement))
+        db.close()
+
+
+@pytest.fixture
+def operator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Operator:
+    return Operator(tmp_path, capsys)
+
+
+def test_from_nothing_to_a_cloud(operator: Operator) -> None:
+    code, out, err = operator("db", "version")
+    assert (code, out.splitlines()[0], err) == (0, "database: none", "")
+    assert operator("db", "sync")[:2] == (0, "at revision 0001 (before: empty)\n")
+    assert operator("db", "sync")[:2] == (0, "at revision 0001 already\n")
+    for _ in range(2):
+        code, out, err = operator("bootstrap", "--password", "s", "--public-url", "http://host:8774")
+        assert (code, err) == (0, "")
+        assert "http://host:8774/identity/v3" in out
+    assert operator("db", "check")[:2] == (0, "The database is sound, at revision 0001.\n")
+
+
+def test_backup_and_restore(operator: Operator) -> None:
+    operator("db", "sync")
+    copy = operator.folder / "copy"
+    code, out, _ = operator("db", "backup", str(copy))
+    assert (code, out) == (0, f"{copy}: {copy.stat().st_size} bytes\n")
+    operator("bootstrap", "--password", "s", "--public-url", "http://host")
+    code, _, err = operator("db", "restore", str(copy))
+    assert (code, err.count("\n")) == (1, 1)
+    assert "--force replaces everything" in err
+    assert operator("db", "restore", "--force", str(copy))[0] == 0
+    assert operator("db", "purge", "--days", "1")[:2] == (0, "0 hosts, 0 servers, 0 tasks deleted\n")
+
+
+def test_what_check_finds_is_printed(operator: Operator) -> None:
+    operator("db", "sync")
+    operator.sql("DROP TABLE keypairs")
+    code, out, _ = operator("db", "check")
+    assert (code, "keypairs" in out) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["bootstrap", "--password", "s", "--public-url", "http://x"], "run novalite-manage db sync"),
+        (["bootstrap", "--password", "s", "--public-url", "x:8774"], "must begin with http"),
+        (["db", "backup", "copy"], "run novalite-manage db sync"),
+        (["db", "restore", "/none"], "No such file"),
+        (["db", "purge"], "run novalite-manage db sync"),
+    ],
+)
+def test_one_line_tells_what_is_wrong(operator: Operator, words: list[str], sentence: str) -> None:
+    code, out, err = operator(*words)
+    assert code in (1, 2)
+    assert (out, err.count("\n"), sentence in err) == ("", 1, True), err
+
+
+def test_a_database_that_cannot_be_reached(operator: Operator) -> None:
+    operator.conf.write_text("[database]\nconnection = postgresql+psycopg://x@127.0.0.1:1/x\n")
+    code, _, err = operator("db", "version")
+    assert (code, err.count("\n"), "cannot be reached" in err) == (1, 1, True), err
+
+
+def test_bad_configuration(operator: Operator) -> None:
+    operator.conf.write_text("[DEFAULT]\nreport_interval = often\n")
+    code, _, err = operator("db", "version")
+    assert (code, err.count("\n"), "report_interval" in err) == (2, 1, True), err
+    assert manage.run(["--config-file", "/none", "db", "version"]) == 2
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["db"], ["db", "shout"], ["bootstrap"], ["db", "purge", "--days", "x"]]
+)
+def test_bad_arguments(operator: Operator, words: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        operator(*words)
+    assert caught.value.code == 2
+
+
+def test_a_password_from_the_environment_or_stdin(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator("db", "sync")
+    monkeypatch.setenv(manage.PASSWORD, "from-the-environment")
+    assert operator("bootstrap", "--public-url", "http://x")[0] == 0
+    monkeypatch.setenv(manage.PASSWORD, "")
+    monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: SIM115
+    code, _, err = operator("bootstrap", "--public-url", "http://x")
+    assert (code, "password is empty" in err) == (2, True)
+
+
+def test_the_sample_configuration_holds_every_option_and_loads(operator: Operator) -> None:
+    code, out, _ = operator("config", "sample")
+    assert code == 0
+    for section in load.sections():
+        assert f"[{section.GROUP or 'DEFAULT'}]\n" in out
+        for option in section.OPTS:
+            assert f"\n#{option.name} =" in out
+    sample = operator.folder / "sample.conf"
+    sample.write_text(out)
+    load.load("test", [str(sample)])
+    uncommented = "\n".join(
+        line.removeprefix("#") for line in out.splitlines() if not line.startswith("# ") and "<" not in line
+    )
+    sample.write_text(uncommented)
+    assert isinstance(load.load("test", [str(sample)]), cfg.ConfigOpts)
+
+
+def test_the_sample_policy_holds_every_rule(operator: Operator) -> None:
+    code, out, _ = operator("policy", "sample")
+    assert code == 0
+    found = yaml.safe_load(
+        "\n".join(line.removeprefix("#") for line in out.splitlines() if line.startswith('#"'))
+    )
+    assert found == {rule.name: rule.check for rule in rules()}
