@@ -110,13 +110,14 @@ class ServersEndpoint(Servers):
 
     def _affordable(self, session: Session, ctx: Context, body: CreateServers, flavor: Flavor) -> int:
         """As many as the quota lets through, from max_count down to min_count."""
-        if body.min_count > body.max_count:
-            raise BadRequest("min_count must be <= max_count")
-        quota.check_metadata(session, self.env.conf, ctx.project_id, len(body.metadata))
+        conf, project = self.env.conf, ctx.project_id
+        quota.check_metadata(session, conf, project, len(body.metadata))
         each = {"instances": 1, "cores": flavor.vcpus, "ram": flavor.ram_mb}
-        return quota.affordable(
-            session, self.env.conf, ctx.project_id, each, body.min_count, body.max_count, ctx.user_id
-        )
+        low, high = body.min_count, body.max_count
+        count = quota.affordable(session, conf, project, each, low, high, ctx.user_id)
+        if low > MOST_AT_ONCE:
+            raise BadRequest(f"At most {MOST_AT_ONCE} servers can be created by one request.")
+        return min(count, MOST_AT_ONCE)
 
     # --- read
 
