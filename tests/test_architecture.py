@@ -76,6 +76,8 @@ LONG_LINES = 400
 """A module longer than this wants to be a folder."""
 TABLES = ("novalite/api/policies.py",)
 """Nothing but rows, which operators read as one; they may be long."""
+GENERATED = "novalite/db/migrations/versions/"
+"""Steps of the schema, written by `make db-revision`; as long as they have to be."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,8 @@ def test_every_folder_has_a_rule():
 
 
 def test_modules_stay_small():
-    lines = {path: (ROOT / path).read_text().count("\n") for path in sources() if path not in TABLES}
+    written = [path for path in sources() if path not in TABLES and not path.startswith(GENERATED)]
+    lines = {path: (ROOT / path).read_text().count("\n") for path in written}
     long = {path: count for path, count in lines.items() if count > LONG_LINES}
     assert not long, f"longer than {LONG_LINES} lines, make a folder of it: {long}"
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from novalite.conductor import quota
 from novalite.conductor.env import Env
 from novalite.context import Context
-from novalite.db import quotas
+from novalite.db import keypairs, quotas
 from novalite.errors import BadRequest
 from novalite.rpc.contracts.flavors import Quotas
 
@@ -24,6 +24,8 @@ class QuotasEndpoint(Quotas):
         with self.env.db.read() as session:
             limits = quota.limits(session, self.env.conf, project_id, user_id)
             used = quotas.in_use(session, project_id, user_id)
+            if user_id:  # keypairs belong to users: a project has none in use
+                used["key_pairs"] = keypairs.count(session, user_id)
         return {
             name: {"limit": limit, "in_use": used.get(name, 0), "reserved": 0}
             for name, limit in limits.items()
