@@ -114,6 +114,7 @@ def _credentials(ctx: Context) -> dict[str, Any]:
     facts = {
         "user_id": ctx.user_id,
         "project_id": ctx.project_id,
+        "project_domain_id": ctx.project_domain_id,
         "domain_id": ctx.domain_id,
         "system_scope": ctx.system_scope,
         "roles": roles,

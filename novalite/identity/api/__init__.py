@@ -6,7 +6,7 @@ from flask import Blueprint
 from flask.blueprints import BlueprintSetupState
 
 from novalite.api.runtime import ApiRuntime
-from novalite.identity.api import credentials, discovery, faults, grants, records, tokens, users
+from novalite.identity.api import credentials, discovery, faults, grants, records, tags, tokens, users
 from novalite.identity.embedded import EmbeddedIdentity
 
 
@@ -22,6 +22,6 @@ def blueprint(runtime: ApiRuntime) -> Blueprint:
 
     bp.record(hang_in)
     faults.install(bp)
-    for module in (discovery, tokens, records, users, grants, credentials):
+    for module in (discovery, tokens, records, tags, users, grants, credentials):
         module.add_routes(bp)
     return bp

@@ -51,9 +51,9 @@ def answer(value: Any, status: int = 200, **headers: str) -> Response:
     return response
 
 
-def nothing() -> Response:
-    """204."""
-    response = Response(status=204)
+def nothing(status: int = 204) -> Response:
+    """An answer without a body."""
+    response = Response(status=status)
     response.headers.pop("Content-Type", None)
     return response
 

@@ -16,7 +16,7 @@ ANYBODY = "@"
 
 # noun: who lists, who shows, who creates, changes and deletes
 _RECORDS = {
-    "domain": (READER, f"{READER} or domain_id:%(domain_id)s", ADMIN),
+    "domain": (READER, f"{READER} or domain_id:%(domain_id)s or project_domain_id:%(domain_id)s", ADMIN),
     "project": (DOMAIN_READER, f"{DOMAIN_READER} or project_id:%(project_id)s", DOMAIN_MANAGER),
     "user": (DOMAIN_READER, f"{DOMAIN_READER} or {OWNER}", DOMAIN_MANAGER),
     "group": (DOMAIN_READER, DOMAIN_READER, DOMAIN_MANAGER),
@@ -68,7 +68,12 @@ OTHERS = [
         "List the groups of a user.",
         ("GET /v3/users/{user_id}/groups",),
     ),
-    Rule("identity:change_password", OWNER, "Change one's password.", ("POST /v3/users/{user_id}/password",)),
+    Rule(
+        "identity:change_password",
+        f"{ADMIN} or {OWNER}",
+        "Change a password whose present value is known.",
+        ("POST /v3/users/{user_id}/password",),
+    ),
     Rule(
         "identity:list_users_in_group",
         DOMAIN_READER,

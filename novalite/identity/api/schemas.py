@@ -41,6 +41,8 @@ Url = Annotated[str, Field(min_length=1, max_length=2048, pattern=r"^[a-z][a-z0-
 Region = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^/]+$")]
 MOST_EXTRA = 8192
 """Bytes of JSON that a record may hold besides its fields."""
+Flag = Annotated[bool, Field(strict=True)]
+"""A JSON boolean; words for one are refused, as the Identity API does."""
 Interface = Literal["public", "internal", "admin"]
 
 
@@ -63,7 +65,7 @@ class Open(Body):
 class DomainChange(Open):
     name: Short = ""
     description: Text | None = None
-    enabled: bool = True
+    enabled: Flag = True
     tags: Tags | None = None
     options: Options | None = None
 
@@ -77,7 +79,7 @@ class ProjectChange(Open):
     domain_id: Id | None = None
     parent_id: Id | None = None
     description: Text | None = None
-    enabled: bool = True
+    enabled: Flag = True
     is_domain: Literal[False] = False
     tags: Tags | None = None
     options: Options | None = None
@@ -90,7 +92,7 @@ class NewProject(ProjectChange):
 class UserChange(Open):
     name: Long = ""
     domain_id: Id | None = None
-    enabled: bool = True
+    enabled: Flag = True
     description: Text | None = None
     email: Annotated[str, Field(max_length=255)] | None = None
     default_project_id: Id | None = None
@@ -127,7 +129,7 @@ class ServiceChange(Open):
     type: Long = ""
     name: Annotated[str, Field(max_length=255)] | None = None
     description: Text | None = None
-    enabled: bool = True
+    enabled: Flag = True
 
 
 class NewService(ServiceChange):
@@ -140,7 +142,7 @@ class EndpointChange(Open):
     url: Url = ""
     region_id: Region | None = None
     region: Region | None = None
-    enabled: bool = True
+    enabled: Flag = True
     name: Annotated[str, Field(max_length=255)] | None = None
     description: Text | None = None
 
@@ -304,7 +306,7 @@ class NewCredential(Body):
     description: Text | None = None
     expires_at: Annotated[str, Field(max_length=40)] | None = None
     roles: Annotated[list[RoleName], Field(max_length=100)] | None = None
-    unrestricted: bool = False
+    unrestricted: Flag = False
     project_id: Id | None = None
     access_rules: Annotated[list[Any], Field(max_length=0)] | None = None
     """Not supported: only the empty list is taken, because a rule that is not kept would be a trap."""

@@ -82,6 +82,7 @@ def test_a_taken_name_is_a_conflict(cloud: Companions, noun: str) -> None:
         ("/projects", {"project": {"name": "x", "colour": "r" * 9000}}, "32 attributes and 8192 bytes"),
         ("/users", {"user": {"name": "x", **{f"k{n}": n for n in range(33)}}}, "32 attributes and 8192 bytes"),
         ("/projects", {"project": {"name": "x"}, "colour": "red"}, "colour. There is no such field"),
+        ("/projects", {"project": {"name": "x", "enabled": "True"}}, "project.enabled"),
         ("/projects", {"project": {"name": "x", "is_domain": True}}, "project.is_domain"),
         ("/projects", {"project": {"name": "x", "tags": ["a,b"]}}, "neither slash nor comma"),
         ("/projects", [], "must be an object"),
@@ -278,3 +279,29 @@ def test_projects_and_users_are_cheap(cloud: Companions) -> None:
     for path in (f"/users/{user}", f"/projects/{project}"):
         calls, statements, _ = cost("DELETE", path)
         assert calls <= 2 and statements <= 9, (path, calls, statements)
+
+
+def test_tags_of_a_project_one_by_one(cloud: Companions) -> None:
+    project, _ = cloud.member("ada")
+    path = f"/projects/{project['id']}/tags"
+    mine = cloud.login("ada", "ada", "ada")
+    assert cloud.v3("PUT", path, json={"tags": ["a", "b"]}).get_json()["tags"] == ["a", "b"]
+    assert cloud.v3("PUT", f"{path}/c").status_code == cloud.v3("PUT", f"{path}/c").status_code == 201
+    assert cloud.v3("GET", path, mine).get_json()["tags"] == ["a", "b", "c"]
+    assert [cloud.v3("GET", f"{path}/{tag}").status_code for tag in "cx"] == [204, 404]
+    assert [cloud.v3("DELETE", f"{path}/a").status_code for _ in range(2)] == [204, 404]
+    assert cloud.v3("PUT", f"{path}/d", mine).status_code == 403
+    assert cloud.v3("PUT", f"{path}/d,e").status_code == 400
+    assert cloud.v3("PUT", path, json={"tags": ["a/b"]}).status_code == 400
+    assert cloud.v3("DELETE", path).status_code == 204
+    assert cloud.v3("GET", path).get_json()["tags"] == []
+    assert cloud.v3("GET", "/projects/absent/tags").status_code == 404
+
+
+def test_the_domain_of_ones_project_may_be_seen(cloud: Companions) -> None:
+    cloud.member("ada")
+    mine = cloud.login("ada", "ada", "ada")
+    assert cloud.v3("GET", "/domains/default", mine).status_code == 200
+    other = cloud.make("domain", name="other")["id"]
+    assert cloud.v3("GET", f"/domains/{other}", mine).status_code == 403
+    assert cloud.v3("GET", "/domains", mine).status_code == 403
