@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from novalite.api.middleware import public
 from novalite.api.policy import authorize
-from novalite.images.api.http import VERSION, answer
+from novalite.images.api.http import STORE, VERSION, answer
 from novalite.objects.base import Record
 
 OLDER = (16, 15, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
@@ -55,4 +55,4 @@ def info_import() -> Response:
 def info_stores() -> Response:
     """Where bytes are kept: one place."""
     authorize("get_images")
-    return answer({"stores": [{"id": "file", "default": "true", "description": "files of this cloud"}]})
+    return answer({"stores": [{"id": STORE, "default": "true", "description": "files of this cloud"}]})

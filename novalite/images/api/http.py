@@ -82,10 +82,16 @@ def moment(text: str | None) -> str | None:
     return None if text is None else f"{text[:19]}Z"
 
 
+STORE = "file"
+"""The id of the only store there is."""
+
+
 def view(record: Record) -> Record:
     """An image as clients see it: properties beside the fields."""
     path = f"/v2/images/{record['id']}"
     seen = {key: value for key, value in record.items() if key != "properties"}
     seen |= {"created_at": moment(record["created_at"]), "updated_at": moment(record["updated_at"])}
     seen |= {"self": path, "file": f"{path}/file", "schema": "/v2/schemas/image"}
+    if record["status"] in ("active", "deactivated"):
+        seen["stores"] = STORE
     return dict(record["properties"]) | seen

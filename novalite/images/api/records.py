@@ -32,7 +32,8 @@ def add_routes(bp: Blueprint) -> None:
         ("POST", f"{one}/actions/reactivate", reactivate),
     )
     for method, path, view_func in rows:
-        bp.add_url_rule(path, view_func.__name__, view_func, methods=[method])
+        # strict_slashes: /v2/images/ is an image without an id, which does not exist.
+        bp.add_url_rule(path, view_func.__name__, view_func, methods=[method], strict_slashes=True)
 
 
 def page() -> Response:

@@ -295,12 +295,13 @@ def test_staged_bytes_are_imported(cloud: Companions) -> None:
 
 
 def test_a_deactivated_image_is_not_given_out(cloud: Companions) -> None:
-    _, _ = cloud.member("ada")
-    mine = cloud.login("ada", "ada", "ada")
-    image = cloud.image(mine, data=b"data")
+    for name in ("ada", "eve"):
+        cloud.member(name)
+    mine, eves = cloud.login("ada", "ada", "ada"), cloud.login("eve", "eve", "eve")
+    image = cloud.image(mine, data=b"data", visibility="community")
     path = f"/images/{image['id']}"
-    assert cloud.v2("POST", f"{path}/actions/deactivate", mine).status_code == 403
-    assert cloud.v2("POST", f"{path}/actions/deactivate").status_code == 204
+    assert cloud.v2("POST", f"{path}/actions/deactivate", eves).status_code == 403
+    assert cloud.v2("POST", f"{path}/actions/deactivate", mine).status_code == 204
     assert shown(cloud, image["id"])["status"] == "deactivated"
     assert cloud.v2("GET", f"{path}/file", mine).status_code == 403
     assert cloud.v2("GET", f"{path}/file").data == b"data"

@@ -369,3 +369,14 @@ def test_schemas(cloud: Companions, name: str) -> None:
     if name == "image":
         fields = set(cloud.image())
         assert fields <= set(document["properties"])
+
+
+def test_an_image_without_an_id_does_not_exist(cloud: Companions) -> None:
+    for method in ("GET", "DELETE", "PATCH"):
+        assert cloud.v2(method, "/images/").status_code == 404
+
+
+def test_bytes_are_said_to_be_in_the_only_store(cloud: Companions) -> None:
+    (store,) = cloud.v2("GET", "/info/stores").get_json()["stores"]
+    assert cloud.image(data=b"data")["stores"] == store["id"]
+    assert "stores" not in cloud.image()
