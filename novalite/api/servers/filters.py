@@ -18,8 +18,14 @@ UNKNOWN_STATUS_SINCE = 38
 ALLOW_ALL = "os_compute_api:servers:allow_all_filters"
 
 
+MOST_PATTERN = 255
+"""Characters of a regular expression: as long as the longest name, and short for the databases."""
+
+
 def pattern(value: str) -> str:
-    """A regular expression."""
+    """A regular expression. The database may still refuse it: each kind has a syntax of its own."""
+    if len(value) > MOST_PATTERN:
+        raise ValueError(f"it may have at most {MOST_PATTERN} characters")
     try:
         re.compile(value)
     except (re.error, RecursionError, OverflowError):
