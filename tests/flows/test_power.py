@@ -7,7 +7,7 @@ import pytest
 from novalite.conductor.tasks import FLOWS
 from novalite.errors import InvalidServerState, ServerLocked
 from novalite.rpc.contracts.servers import Servers
-from novalite.states import ACTIONS
+from novalite.states import ACTIONS, PowerState
 from tests.cloud import Cloud
 from tests.flows.harness import broken_step, check_invariants, step_cases
 
@@ -39,6 +39,18 @@ def test_an_action_the_hypervisor_refuses_changes_nothing(cloud: Cloud, verb: st
     cloud.act(server_id, verb)
     server = cloud.show(server_id)
     assert (server["vm_state"], server["task_state"]) == (before, None)
+    check_invariants(cloud)
+
+
+def test_what_the_host_saw_after_a_failure_is_recorded(cloud: Cloud) -> None:
+    server_id = cloud.boot("web")
+    with cloud.bus.lose(lambda e: e.name == "hosted_servers.power_changed"):
+        cloud.driver("alpha").crash(server_id)
+        cloud.driver("alpha").fail("reboot", "monitor timed out")
+        cloud.act(server_id, "reboot_hard")
+        server = cloud.show(server_id)
+    assert (server["vm_state"], server["task_state"]) == ("active", None)
+    assert server["power_state"] == PowerState.CRASHED
     check_invariants(cloud)
 
 

@@ -30,8 +30,10 @@ def settle(env: Env, task: Task, session: Session) -> None:
 
 
 def failed(env: Env, task: Task, session: Session, error: NovaliteError) -> bool:
-    """Nothing changed: the server is free again; the action's event says why."""
-    servers.release(session, task.server_id, task.id)
+    """The server is free again, with the power state its host saw, if it did; the action's event says why."""
+    power = task.facts.get("power_state")
+    values = {} if power is None else {"power_state": int(power)}
+    servers.release(session, task.server_id, task.id, **values)
     return False
 
 
