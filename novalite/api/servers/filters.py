@@ -25,7 +25,7 @@ MOST_PATTERN = 255
 def pattern(value: str) -> str:
     """A regular expression. The database may still refuse it: each kind has a syntax of its own."""
     if len(value) > MOST_PATTERN:
-        raise ValueError(f"it may have at most {MOST_PATTERN} characters")
+        raise ValueError(f"it is too long, the limit is {MOST_PATTERN} characters")
     try:
         re.compile(value)
     except (re.error, RecursionError, OverflowError):
