@@ -16,15 +16,39 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, Opera
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from novalite.errors import ConfigError, DatabaseBusy, DatabaseUnreachable
+from novalite.errors import BadRequest, ConfigError, DatabaseBusy, DatabaseUnreachable
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
 IDLE_SECONDS = 5.0
 
+_MARIADB = {
+    "connect_timeout": 5,
+    "read_timeout": 600,
+    "write_timeout": 60,
+    "init_command": "SET innodb_lock_wait_timeout = 30",
+}
+CONNECT: dict[str, dict[str, Any]] = {
+    "postgresql": {
+        "connect_timeout": 5,
+        "tcp_user_timeout": 30_000,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "options": "-c lock_timeout=30s",
+    },
+    "mysql": _MARIADB,
+    "mariadb": _MARIADB,
+}
+"""Deadlines of a connection: a server that vanished and a lock nobody lets go of end in an error. A statement
+may take its time on purpose (a revision of the schema), so it has none but MariaDB's silence of ten minutes."""
+
 RETRY_CODES = {"40001", "40P01", "55P03", "1205", "1213", "1020"}
 """Serialisation failure, deadlock and lock time-out: SQLSTATE of PostgreSQL, error numbers of MariaDB."""
+
+PATTERN_CODES = {"2201B", "1139"}
+"""A regular expression, from a user's filter, that this database cannot read; its syntax differs by kind."""
 
 
 class Database:
@@ -62,8 +86,7 @@ class Database:
                 "pool_recycle": 1800,
             }
             options |= {"isolation_level": "READ COMMITTED"}
-            timeout = {"connect_timeout": 5}
-            options |= {"connect_args": timeout if self.dialect in ("postgresql", "mysql", "mariadb") else {}}
+            options |= {"connect_args": CONNECT.get(self.dialect, {})}
         engine = create_engine(self.url, **options)
         if self.dialect == "sqlite":
             event.listen(engine, "connect", _sqlite_connect)
@@ -80,9 +103,13 @@ class Database:
     @contextmanager
     def begin(self) -> Iterator[Session]:
         """A write transaction: committed at the end of the block, rolled back by an error."""
-        with self._writer, _translated():
-            with Session(self._for_writing, expire_on_commit=False) as session, session.begin():
-                yield session
+        with (
+            self._writer,
+            _translated(),
+            Session(self._for_writing, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -158,13 +185,18 @@ def _translated() -> Iterator[None]:
     except PoolTimeout as error:
         raise DatabaseBusy() from error
     except (OperationalError, InterfaceError, DBAPIError) as error:
-        code = (
-            str(getattr(error.orig, "sqlstate", None) or (error.orig.args[:1] or [""])[0])
-            if error.orig
-            else ""
-        )
-        if code in RETRY_CODES or "database is locked" in str(error.orig):
+        codes = _codes(error.orig)
+        if codes & PATTERN_CODES:
+            raise BadRequest("The database does not understand that regular expression.") from error
+        if codes & RETRY_CODES or "database is locked" in str(error.orig):
             raise DatabaseBusy() from error
         if error.connection_invalidated or isinstance(error, InterfaceError | OperationalError):
             raise DatabaseUnreachable(reason=str(error.orig).strip().splitlines()[0]) from error
         raise
+
+
+def _codes(error: BaseException | None) -> set[str]:
+    """SQLSTATE and error number: MariaDB's SQLSTATE tells a lock time-out from nothing else (HY000)."""
+    if error is None:
+        return set()
+    return {str(getattr(error, "sqlstate", None)), str(error.args[0] if error.args else None)}

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from novalite.conf import load
 from novalite.conductor import manager
+from novalite.conf import load
 from novalite.errors import ConfigError
 from tests.unit.test_daemon import ROOT
 

@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.PrimaryKeyConstraint("server_id", "host", name=op.f("pk_allocations")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     with op.batch_alter_table("allocations", schema=None) as batch_op:
@@ -58,7 +58,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("flavor_id", name=op.f("uq_flavors_flavor_id")),
         sa.UniqueConstraint("name", name=op.f("uq_flavors_name")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     op.create_table(
@@ -99,7 +99,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("host", name=op.f("uq_hosts_host")),
         sa.UniqueConstraint("uuid", name=op.f("uq_hosts_uuid")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     with op.batch_alter_table("hosts", schema=None) as batch_op:
@@ -120,7 +120,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_app_credentials")),
         sa.UniqueConstraint("user_id", "name", name=op.f("uq_identity_app_credentials_user_id_name")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     with op.batch_alter_table("identity_app_credentials", schema=None) as batch_op:
@@ -146,7 +146,7 @@ def upgrade() -> None:
             name=op.f("pk_identity_assignments"),
         ),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     with op.batch_alter_table("identity_assignments", schema=None) as batch_op:
@@ -166,7 +166,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_domains")),
         sa.UniqueConstraint("name", name=op.f("uq_identity_domains_name")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     op.create_table(
@@ -182,7 +182,7 @@ def upgrade() -> None:
         sa.Column("extra", JsonText(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_endpoints")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     with op.batch_alter_table("identity_endpoints", schema=None) as batch_op:
@@ -198,7 +198,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_groups")),
         sa.UniqueConstraint("domain_id", "name", name=op.f("uq_identity_groups_domain_id_name")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     op.create_table(
@@ -207,7 +207,7 @@ def upgrade() -> None:
         sa.Column("implied_id", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("prior_id", "implied_id", name=op.f("pk_identity_implied_roles")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     op.create_table(
@@ -217,7 +217,7 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.PrimaryKeyConstraint("kid", name=op.f("pk_identity_keys")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     op.create_table(
@@ -226,7 +226,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("group_id", "user_id", name=op.f("pk_identity_memberships")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     with op.batch_alter_table("identity_memberships", schema=None) as batch_op:
@@ -246,7 +246,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_projects")),
         sa.UniqueConstraint("domain_id", "name", name=op.f("uq_identity_projects_domain_id_name")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     with op.batch_alter_table("identity_projects", schema=None) as batch_op:
@@ -260,7 +260,7 @@ def upgrade() -> None:
         sa.Column("extra", JsonText(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_regions")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     op.create_table(
@@ -271,7 +271,7 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_revocations")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     with op.batch_alter_table("identity_revocations", schema=None) as batch_op:
@@ -288,7 +288,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_roles")),
         sa.UniqueConstraint("domain_id", "name", name=op.f("uq_identity_roles_domain_id_name")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     op.create_table(
@@ -301,7 +301,7 @@ def upgrade() -> None:
         sa.Column("extra", JsonText(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_services")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     with op.batch_alter_table("identity_services", schema=None) as batch_op:
@@ -325,7 +325,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_users")),
         sa.UniqueConstraint("domain_id", "name", name=op.f("uq_identity_users_domain_id_name")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     op.create_table(
@@ -337,7 +337,7 @@ def upgrade() -> None:
         sa.Column("updated_at", UtcDateTime, nullable=False),
         sa.PrimaryKeyConstraint("image_id", "member", name=op.f("pk_image_members")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     with op.batch_alter_table("image_members", schema=None) as batch_op:
@@ -350,7 +350,7 @@ def upgrade() -> None:
         sa.Column("value", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("image_id", "name", name=op.f("pk_image_properties")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     op.create_table(
@@ -359,7 +359,7 @@ def upgrade() -> None:
         sa.Column("tag", sa.String(length=255), nullable=False),
         sa.PrimaryKeyConstraint("image_id", "tag", name=op.f("pk_image_tags")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     op.create_table(
@@ -387,7 +387,7 @@ def upgrade() -> None:
         sa.Column("updated_at", UtcDateTime, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_images")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     with op.batch_alter_table("images", schema=None) as batch_op:
@@ -409,7 +409,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_keypairs")),
         sa.UniqueConstraint("user_id", "name", name=op.f("uq_keypairs_user_id_name")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     op.create_table(
@@ -417,7 +417,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_quota_locks")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     op.create_table(
@@ -428,7 +428,7 @@ def upgrade() -> None:
         sa.Column("hard_limit", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("project_id", "user_id", "resource", name=op.f("pk_quotas")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     op.create_table(
@@ -485,7 +485,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name=op.f("pk_servers")),
         sa.UniqueConstraint("id", name=op.f("uq_servers_id")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     with op.batch_alter_table("servers", schema=None) as batch_op:
@@ -518,7 +518,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("host", "binary", name=op.f("uq_services_host_binary")),
         sa.UniqueConstraint("uuid", name=op.f("uq_services_uuid")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     op.create_table(
@@ -547,7 +547,7 @@ def upgrade() -> None:
         sa.Column("finished_at", UtcDateTime, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     with op.batch_alter_table("tasks", schema=None) as batch_op:
@@ -567,7 +567,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("flavor", "project_id", name=op.f("pk_flavor_access")),
         mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
+        mysql_collate="utf8mb4_nopad_bin",
         mysql_engine="InnoDB",
     )
     # ### end Alembic commands ###
