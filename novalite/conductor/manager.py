@@ -17,9 +17,9 @@ from novalite.conductor.identity import ExpireRevocations, make_signer
 from novalite.conductor.images import ConductorImages, ExpireUploads
 from novalite.conductor.runner import TaskRunner
 from novalite.conductor.tasks import FLOWS
-from novalite.db import services
+from novalite.db import schema, services
 from novalite.db.session import Database
-from novalite.errors import DatabaseUnreachable
+from novalite.errors import DatabaseUnfit, DatabaseUnreachable
 from novalite.periodic import Periodic
 from novalite.rpc.client import Client
 from novalite.rpc.contracts.base import Contract
@@ -83,13 +83,19 @@ class ConductorManager:
         return [getattr(import_module(module), name)(self.env) for module, name in ENDPOINTS]
 
     def wait_for_database(self) -> None:
-        """Return when the database answers; until then say so, once in a while, and try again."""
+        """Return when the database answers and has the tables; until then say so, once in a while, and try again.
+
+        A database that is newer than this release is used: steps of the schema only add until every daemon
+        has been upgraded.
+        """
         pause = 0.5
         while not self._stopping.is_set():
             try:
-                self.db.ping()
+                found = schema.version(self.db)
+                if found is None or (found != schema.head() and schema.known(found)):
+                    schema.require(self.db)
                 return
-            except DatabaseUnreachable as error:
+            except (DatabaseUnreachable, DatabaseUnfit) as error:
                 LOG.warning("%s Trying again in %.0f seconds.", error, pause)
                 self._stopping.wait(pause)
                 pause = min(pause * 2, self.conf.database.start_timeout)
