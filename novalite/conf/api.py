@@ -16,21 +16,25 @@ OPTS = [
     cfg.IntOpt("threads", default=16, min=1, help="Requests one process answers at a time."),
     cfg.IntOpt(
         "max_request_body_size",
+        mutable=True,
         default=1 << 20,
         min=1024,
         help="Bytes a request body may have; image uploads have their own limit.",
     ),
     cfg.IntOpt(
-        "max_json_depth", default=32, min=4, help="How deeply lists and objects of a body may be nested."
+        "max_json_depth", mutable=True, default=32, min=4,
+        help="How deeply lists and objects of a body may be nested."
     ),
-    cfg.IntOpt("max_limit", default=1000, min=1, help="Most items in one page of a list."),
+    cfg.IntOpt("max_limit", mutable=True, default=1000, min=1, help="Most items in one page of a list."),
     cfg.StrOpt(
         "compute_link_prefix",
+        mutable=True,
         default="",
         help="Start of every link to compute resources, instead of the URL the request came with.",
     ),
     cfg.StrOpt(
         "image_link_prefix",
+        mutable=True,
         default="",
         help="Start of every link to images, instead of the URL the request came with.",
     ),
@@ -42,17 +46,21 @@ OPTS = [
     ),
     cfg.StrOpt(
         "www_authenticate_uri",
+        mutable=True,
         default="",
         help="Identity URL named in 401 answers. Empty: /identity of the URL the request came with.",
     ),
     cfg.BoolOpt(
-        "enable_instance_password", default=True, help="Show adminPass in the answer that creates a server."
+        "enable_instance_password", mutable=True, default=True,
+        help="Show adminPass in the answer that creates a server."
     ),
     cfg.IntOpt(
         "gzip_min_size",
+        mutable=True,
         default=1024,
         min=0,
         help="Answers larger than this many bytes are compressed for clients that accept it.",
     ),
-    cfg.IntOpt("retry_after", default=2, min=1, help="Seconds a client is asked to wait after a 503."),
+    cfg.IntOpt("retry_after", mutable=True, default=2, min=1,
+               help="Seconds a client is asked to wait after a 503."),
 ]

@@ -7,18 +7,21 @@ OPTS = [
     cfg.IntOpt("workers", default=16, min=1, help="Threads that answer calls and run tasks."),
     cfg.FloatOpt(
         "lease_seconds",
+        mutable=True,
         default=15.0,
         min=1.0,
         help="How long a task stays with a conductor that no longer renews its lease.",
     ),
     cfg.FloatOpt(
         "sweep_interval",
+        mutable=True,
         default=5.0,
         min=0.05,
         help="Seconds between looks for tasks whose message, conductor or host was lost.",
     ),
     cfg.FloatOpt(
         "host_wait_seconds",
+        mutable=True,
         default=30.0,
         min=0.5,
         help="How long a host may neither report on work "
@@ -26,17 +29,21 @@ OPTS = [
     ),
     cfg.IntOpt(
         "host_asks",
+        mutable=True,
         default=5,
         min=1,
         help="How often a host is asked for the same work before the step fails.",
     ),
-    cfg.IntOpt("action_timeout", default=600, min=1, help="Seconds a host may be busy with one action."),
+    cfg.IntOpt("action_timeout", mutable=True, default=600, min=1,
+               help="Seconds a host may be busy with one action."),
     cfg.IntOpt(
-        "instance_build_timeout", default=1800, min=1, help="Seconds a host may be busy with one build."
+        "instance_build_timeout", mutable=True, default=1800, min=1,
+        help="Seconds a host may be busy with one build."
     ),
-    cfg.IntOpt("max_attempts", default=3, min=1, help="Hosts tried for one build."),
+    cfg.IntOpt("max_attempts", mutable=True, default=3, min=1, help="Hosts tried for one build."),
     cfg.IntOpt(
         "claim_rounds",
+        mutable=True,
         default=10,
         min=1,
         help="Times the scheduler is asked again after every "

@@ -31,10 +31,11 @@ OPTS = [
     cfg.IntOpt("scrypt_parallel", default=1, min=1, max=16, help="Parallelism of scrypt."),
     cfg.IntOpt(
         "lockout_failures",
+        mutable=True,
         default=0,
         min=0,
         help="Wrong passwords in a row after which a user must wait; 0 switches this off.",
     ),
-    cfg.IntOpt("lockout_seconds", default=300, min=1, help="Seconds such a user must wait."),
-    cfg.IntOpt("list_limit", default=10000, min=1, help="Most records in one answer."),
+    cfg.IntOpt("lockout_seconds", mutable=True, default=300, min=1, help="Seconds such a user must wait."),
+    cfg.IntOpt("list_limit", mutable=True, default=10000, min=1, help="Most records in one answer."),
 ]

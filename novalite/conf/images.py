@@ -36,10 +36,12 @@ OPTS = [
         help="How long a compute host may begin to fetch the image of a server it was asked to build.",
     ),
     cfg.IntOpt(
-        "limit_param_default", default=25, min=1, help="Images in one page when the caller does not say."
+        "limit_param_default", mutable=True, default=25, min=1,
+        help="Images in one page when the caller does not say."
     ),
-    cfg.IntOpt("api_limit_max", default=1000, min=1, help="Most images in one page."),
+    cfg.IntOpt("api_limit_max", mutable=True, default=1000, min=1, help="Most images in one page."),
     cfg.IntOpt(
-        "property_quota", default=128, min=0, help="Properties, tags and members one image may have of each."
+        "property_quota", mutable=True, default=128, min=0,
+        help="Properties, tags and members one image may have of each."
     ),
 ]
