@@ -105,9 +105,11 @@ class WorkersPart:
             if self._ending:
                 return
             descriptor = self._socket.fileno()
+            # NOTIFY_SOCKET is the parent's alone: systemd takes word from no other process.
+            inherited = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
             self._children[number] = subprocess.Popen(
                 [sys.executable, "-m", "novalite.cmd.api", *self._argv],
-                env={**os.environ, LISTEN_FD: str(descriptor)},
+                env={**inherited, LISTEN_FD: str(descriptor)},
                 pass_fds=[descriptor],
                 start_new_session=True,  # so that Ctrl-C reaches the parent alone
             )

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from novalite.conf import load
+
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 SCRIPTS = ["install-deps", "install-controller", "install-compute", "install-common", "demo", "cloud"]
@@ -86,6 +88,13 @@ def test_wrong_options_get_one_sentence(words: tuple[str, ...], sentence: str) -
     assert done.returncode != 0
     assert sentence in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
+def test_units_give_a_daemon_longer_than_it_takes_to_end(unit: Path) -> None:
+    lines = dict(line.split("=", 1) for line in unit.read_text().splitlines() if "=" in line and line[0] != "#")
+    assert lines["Type"] == "notify"
+    assert float(lines["TimeoutStopSec"]) > load.for_tests().graceful_shutdown_timeout
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")

@@ -185,6 +185,16 @@ def test_health_over_a_unix_socket(folder: Path, start: Callable[..., Running]):
     assert not (folder / "novalite-test.sock").exists()
 
 
+def test_systemd_is_told_when_it_is_ready_and_when_it_ends(folder: Path, start: Callable[..., Running]):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(folder / "notify"))
+        systemd.settimeout(20)
+        daemon = start(NOTIFY_SOCKET=str(folder / "notify"))
+        assert systemd.recv(100) == b"READY=1"
+        assert daemon.end() == 0
+        assert systemd.recv(100) == b"STOPPING=1"
+
+
 def test_health_says_when_heartbeats_do_not_get_through(folder: Path, start: Callable[..., Running]):
     port = free_port()
     write(folder, f"health_port = {port}", "report_interval = 0.05", "service_down_time = 0.2")
