@@ -12,7 +12,7 @@ from novalite import context
 from novalite.db import hosts
 from novalite.db.session import Database
 from novalite.errors import NovaliteError
-from novalite.objects.hosts import HostDeltas, HostRow
+from novalite.objects.hosts import HostDeltas
 from novalite.rpc.client import Client
 from novalite.rpc.contracts.hosts import HostFeed
 
@@ -30,7 +30,6 @@ class Feed:
         self.source = str(uuid.uuid4())
         self.seq = 0
         self._changed: set[str] = set()
-        self._removed: dict[str, int] = {}
         self._lock = threading.Lock()
         self._sending = threading.Lock()
         self._wake = threading.Event()
@@ -61,25 +60,17 @@ class Feed:
         else:
             self.flush()
 
-    def removed(self, names: Iterable[str]) -> None:
-        """These hosts' rows are gone."""
-        names = list(names)
-        with self._lock:
-            self._removed.update(dict.fromkeys(names, 0))
-        self.changed(names)
-
     def flush(self) -> None:
         """Read and send what changed. A failure loses nothing: schedulers see the hole and read all."""
         with self._sending:
             with self._lock:
                 names, self._changed = self._changed, set()
-                gone, self._removed = self._removed, {}
                 if not names:
                     return
                 self.seq += 1
             try:
                 with self.db.read() as session:
-                    rows = (*hosts.rows(session, names), *map(_gone, gone))
+                    rows = tuple(hosts.rows(session, names))
                 deltas = HostDeltas(source=self.source, seq=self.seq, rows=rows)
                 self.client.of(HostFeed).changed(context.system(), deltas)
             except NovaliteError as error:
@@ -95,25 +86,3 @@ class Feed:
             except Exception:
                 LOG.exception("Sending host deltas failed")
         self.flush()
-
-
-def _gone(host: str) -> HostRow:
-    """A row that says that a host is no more; its version is beyond any the host ever had."""
-    return HostRow(
-        host=host,
-        node=host,
-        version=2**62,
-        generation=0,
-        enabled=False,
-        forced_down=True,
-        last_seen=time.time(),
-        zone="",
-        cap_vcpus=0,
-        cap_ram_mb=0,
-        cap_disk_gb=0,
-        used_vcpus=0,
-        used_ram_mb=0,
-        used_disk_gb=0,
-        servers=0,
-        deleted=True,
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -160,8 +160,3 @@ def hosted(session: Session, host: str, deleted_after: Any) -> list[Any]:
             )
         )
     )  # fmt: skip
-
-
-def remove(session: Session, host: str) -> None:
-    """Forget a host; absence is fine."""
-    session.execute(delete(Host).where(Host.host == host))
