@@ -89,7 +89,7 @@ def show(session: Session, ctx: Context, image_id: str, tags: bool = True) -> Re
         raise ImageNotFound(image_id=image_id)
     record = dict(zip(SHOWN, row, strict=True))
     record["created_at"], record["updated_at"] = iso(record["created_at"]), iso(record["updated_at"])
-    record["properties"] = dict(run_statement(session, _PROPERTIES, b_id=image_id).tuples().all())
+    record["properties"] = dict(run_statement(session, _PROPERTIES, b_id=image_id).all())
     record["tags"] = list(run_statement(session, _TAGS, b_id=image_id).scalars()) if tags else []
     return record
 

@@ -293,12 +293,12 @@ TEXTS = ["日本語", "😀 emoji", "é vs e\u0301", 'quote" back\\slash', "{jso
 
 
 def test_texts_come_back_as_they_went_in(cloud: Cloud) -> None:
-    metadata = {f"k{n}": text for n, text in enumerate(TEXTS)}
-    for text in TEXTS:
-        server = cloud.boot("n" + text[:200], description=text, metadata=metadata, tags=(text[:60],))
+    metadata = {f"k{n}": value for n, value in enumerate(TEXTS)}
+    for said in TEXTS:
+        server = cloud.boot("n" + said[:200], description=said, metadata=metadata, tags=(said[:60],))
         shown = cloud.show(server)
-        assert shown["name"] == "n" + text[:200]
-        assert (shown["description"], shown["metadata"], shown["tags"]) == (text, metadata, [text[:60]])
+        assert shown["name"] == "n" + said[:200]
+        assert (shown["description"], shown["metadata"], shown["tags"]) == (said, metadata, [said[:60]])
         cloud.delete(server)
 
 

@@ -73,7 +73,7 @@ def test_after_a_restart_of_the_broker_everything_works_again(bus: RabbitBus, ra
 def test_an_absent_broker_is_found_out_at_once_and_a_send_gives_up(nowhere: str):
     bus = bus_of(nowhere)
     began = time.monotonic()
-    with pytest.raises(BrokerUnreachable, match=r"The message broker cannot be reached: .*refused") as caught:
+    with pytest.raises(BrokerUnreachable, match=r"The message broker cannot be reached: .*(?i:refused)") as caught:
         bus.check()
     assert time.monotonic() - began < 3
     assert "hunter2" not in str(caught.value) and "\n" not in str(caught.value)
