@@ -32,6 +32,7 @@ NOUNS = (
     "services",
     "hypervisors",
     "availability_zones",
+    "aggregates",
     "limits",
     "quotas",
 )

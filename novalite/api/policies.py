@@ -364,6 +364,7 @@ CLOUD = [
         "Its servers.",
         ("GET /os-hypervisors/{pattern}/servers",),
     ),
+    Rule("os_compute_api:os-aggregates:index", ADMIN, "List aggregates.", ("GET /os-aggregates",)),
     Rule("os_compute_api:os-availability-zone:list", ANY, "List zones.", ("GET /os-availability-zone",)),
     Rule(
         "os_compute_api:os-availability-zone:detail",

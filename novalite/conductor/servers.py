@@ -19,6 +19,7 @@ from novalite.errors import (
     BadRequest,
     FlavorNotFound,
     Forbidden,
+    GuestNotFound,
     InvalidServerState,
     KeypairNotFound,
     NotFound,
@@ -266,7 +267,10 @@ class ServersEndpoint(Servers):
             server = servers.get(session, server_id, scope(ctx))
         if server["host"] is None or (server["launched_at"] is None and server["vm_state"] == BUILDING):
             raise ServerNotReady(server_id=server_id)
-        return self.env.client.of(Guests, host=server["host"]).console_output(ctx, server_id, length)
+        try:
+            return self.env.client.of(Guests, host=server["host"]).console_output(ctx, server_id, length)
+        except GuestNotFound as error:
+            raise NotFound(f"There is no console log of instance {server_id}.") from error
 
 
 _compute = (services.Service.binary == "nova-compute",)
