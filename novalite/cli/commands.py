@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -53,10 +54,26 @@ for group in (servers.server, flavors.flavor, images.image, hosts.host, services
     cli.add_command(group)
 
 
+def _formats_first(args: Sequence[str]) -> list[str]:
+    """-f and --format may stand anywhere: people add them to the end of what they just typed."""
+    words = list(args)
+    moved: list[str] = []
+    end = words.index("--") if "--" in words else len(words)
+    for at in range(end - 1, -1, -1):
+        if words[at] in ("-f", "--format") and at + 1 < end:
+            moved = words[at : at + 2] + moved
+            del words[at : at + 2]
+        elif words[at].startswith("--format="):
+            moved = [words.pop(at), *moved]
+    return moved + words
+
+
 def run(args: Sequence[str]) -> int:
     """Run one command line; errors of the cloud become one sentence on stderr."""
+    # What a client library wants to warn of comes again as the error.
+    logging.getLogger("keystoneauth").setLevel(logging.ERROR)
     try:
-        result = cli.main(args=list(args), prog_name="novalite", standalone_mode=False)
+        result = cli.main(args=_formats_first(args), prog_name="novalite", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as stop:
         return stop.exit_code

@@ -14,6 +14,9 @@ WAIT = [
 ]
 SETTLED = ("ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "ERROR", "DELETED")
 
+POWER = {0: "unknown", 1: "running", 3: "paused", 4: "shut down", 6: "crashed", 7: "suspended"}
+"""Power states by number (API reference: OS-EXT-STS:power_state)."""
+
 
 def waiting(command: Any) -> Any:
     """Adds --wait and --timeout."""
@@ -35,7 +38,7 @@ def _fields(found: Any) -> dict[str, Any]:
         "name": found.name,
         "status": found.status,
         "task": found.task_state,
-        "power": found.power_state,
+        "power": POWER.get(found.power_state, found.power_state),
         "flavor": flavor.get("original_name") or flavor.get("name") or flavor.get("id"),
         "image": (found.image or {}).get("id"),
         "addresses": {n: [a["addr"] for a in addresses] for n, addresses in (found.addresses or {}).items()},
@@ -232,7 +235,8 @@ def console(session: Session, server: str, lines: int | None, follow: bool) -> N
 
     compute = session.cloud.compute
     found = session.find("server", compute.find_server, server)
-    text = compute.get_server_console_output(found.id, length=lines)["output"]
+    # The API counts what stands behind the last line end, usually nothing, as a line.
+    text = compute.get_server_console_output(found.id, length=lines and lines + 1)["output"]
     click.echo(text, nl=not text.endswith("\n"))
     while follow:
         time.sleep(1)
