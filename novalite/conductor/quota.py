@@ -5,6 +5,7 @@ The lock makes the race exact: of two requests that each fit alone but not toget
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from oslo_config.cfg import ConfigOpts
@@ -47,13 +48,21 @@ def check(
 
     `deltas`: instances, cores, ram (MB). Keeps the project locked until the transaction ends.
     """
-    project = project_id or ""
+    for used, allowed in _held(session, conf, project_id or "", user_id):
+        compare(deltas, used, allowed)
+
+
+def _held(
+    session: Session, conf: ConfigOpts, project: str, user_id: str | None
+) -> list[tuple[Mapping[str, int], Mapping[str, int]]]:
+    """(use, limits) of the project, and of the user if it has limits there. Locks the project first."""
     quotas.lock(session, project)
     stored = quotas.stored(session, project, user_id or "")
     allowed = {**defaults(conf, stored), **stored.get((project, ""), {})}
-    compare(deltas, quotas.in_use(session, project), allowed)
+    held: list[tuple[Mapping[str, int], Mapping[str, int]]] = [(quotas.in_use(session, project), allowed)]
     if user_id and (own := stored.get((project, user_id))):
-        compare(deltas, quotas.in_use(session, project, user_id), {**allowed, **own})
+        held.append((quotas.in_use(session, project, user_id), {**allowed, **own}))
+    return held
 
 
 def affordable(
@@ -67,23 +76,24 @@ def affordable(
 ) -> int:
     """The most of `low` to `high` things, each taking `each`, that `check` lets through; else OverQuota.
 
-    Halves the range, so that a request for thousands asks a dozen times.
+    Use and limits are read once, however many are asked for.
     """
+    held = _held(session, conf, project_id or "", user_id)
+    most = min([high, *(headroom(each, used, allowed) for used, allowed in held)])
+    if most < low:
+        for used, allowed in held:
+            compare({name: amount * low for name, amount in each.items()}, used, allowed)
+    return int(most)
 
-    def fits(count: int) -> bool:
-        try:
-            check(session, conf, project_id, {name: amount * count for name, amount in each.items()}, user_id)
-        except OverQuota:
-            return False
-        return True
 
-    if fits(high):
-        return high
-    check(session, conf, project_id, {name: amount * low for name, amount in each.items()}, user_id)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    return low
+def headroom(each: Mapping[str, int], used: Mapping[str, int], allowed: Mapping[str, int]) -> float:
+    """How many more things, each taking `each`, the limits leave room for; infinity without limits."""
+    rooms = [
+        max(0, allowed[name] - used.get(name, 0)) // amount
+        for name, amount in each.items()
+        if amount > 0 and allowed[name] != UNLIMITED
+    ]
+    return min(rooms, default=math.inf)
 
 
 def compare(deltas: Mapping[str, int], used: Mapping[str, int], allowed: Mapping[str, int]) -> None:

@@ -95,6 +95,26 @@ def test_as_many_as_fit(db: Database, low: int, high: int, found: int | None) ->
             assert quota.affordable(session, CONF, "p-1", each, low, high) == found
 
 
+def test_a_users_own_limit_counts_too(db: Database) -> None:
+    each = {"instances": 1, "cores": 2, "ram": 0}
+    with db.begin() as session:
+        quotas.store(session, "p-1", "u-1", {"cores": 5})
+        assert quota.affordable(session, CONF, "p-1", each, 1, 9, "u-1") == 2
+        assert quota.affordable(session, CONF, "p-1", each, 1, 9, "u-2") == 9
+        with pytest.raises(OverQuota, match="Requested 6"):
+            quota.affordable(session, CONF, "p-1", each, 3, 9, "u-1")
+
+
+def test_many_cost_no_more_statements_than_one(db: Database) -> None:
+    costs = []
+    for high in (1, 1000):
+        before = db.statements
+        with db.begin() as session:
+            quota.affordable(session, CONF, "p-1", {"instances": 1, "cores": 1, "ram": 1}, 1, high)
+        costs.append(db.statements - before)
+    assert costs[0] == costs[1]
+
+
 def test_metadata(db: Database) -> None:
     with db.begin() as session:
         quota.check_metadata(session, CONF, "p-1", 128)
