@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from novalite.db.identity.records import MODELS, columns, missing, names, record
 from novalite.db.models import identity as m
-from novalite.errors import BadRequest, Conflict, NotFound
+from novalite.errors import BadRequest, Conflict, Forbidden, NotFound
 from novalite.objects.base import Record
 from novalite.objects.identity import Grant, revocation_key
 
@@ -145,27 +145,31 @@ def roles_of(
     if not rows:
         return []
     found = {r.id: r.name for r in rows if not r.domain_id}
-    implied = implied_by(session, (r.id for r in rows))
+    implied = implied_by(session, (r.id for r in rows), anywhere=True)
     # A role of one domain counts only for what it implies.
     return sorted((found | implied).items(), key=lambda pair: pair[1])
 
 
-def implied_by(session: Session, role_ids: Iterable[str]) -> dict[str, str]:
-    """Name by id of every role these roles imply, directly or over others, without the roles themselves."""
-    rules: dict[str, list[tuple[str, str]]] = {}
+def implied_by(session: Session, role_ids: Iterable[str], anywhere: bool = False) -> dict[str, str]:
+    """Name by id of every role these roles imply, directly or over others, without the roles themselves.
+
+    `anywhere`: without roles of one domain, which count only for what they imply.
+    """
+    rules: dict[str, list[tuple[str, str, str]]] = {}
     rule = m.ImpliedRole
-    for prior, role_id, name in session.execute(
-        select(rule.prior_id, m.Role.id, m.Role.name).join(m.Role, m.Role.id == rule.implied_id)
+    for prior, role_id, name, home in session.execute(
+        select(rule.prior_id, m.Role.id, m.Role.name, m.Role.domain_id).join(m.Role, m.Role.id == rule.implied_id)
     ):
-        rules.setdefault(prior, []).append((role_id, name))
+        rules.setdefault(prior, []).append((role_id, name, home))
     found: dict[str, str] = {}
+    homes: dict[str, str] = {}
     todo = list(role_ids)
     while todo:
-        for role_id, name in rules.get(todo.pop(), ()):
+        for role_id, name, home in rules.get(todo.pop(), ()):
             if role_id not in found:
-                found[role_id] = name
+                found[role_id], homes[role_id] = name, home
                 todo.append(role_id)
-    return found
+    return {role_id: name for role_id, name in found.items() if not (anywhere and homes[role_id])}
 
 
 def scopes(session: Session, user_id: str) -> Record:
@@ -219,10 +223,14 @@ def implications(session: Session) -> list[list[Record]]:
 
 
 def imply(session: Session, prior_id: str, implied_id: str) -> None:
-    """Add a rule; Conflict when it would make a role imply itself."""
+    """Add a rule; Conflict when it would make a role imply itself, Forbidden from everywhere to one domain."""
+    asked = select(m.Role.id, m.Role.domain_id).where(m.Role.id.in_([prior_id, implied_id]))
+    homes = {role_id: home for role_id, home in session.execute(asked)}  # noqa: C416  (rows are no pairs to mypy)
     for role_id in (prior_id, implied_id):
-        if not session.scalar(select(exists().where(m.Role.id == role_id))):
+        if role_id not in homes:
             raise missing("role", role_id)
+    if homes[implied_id] and not homes[prior_id]:
+        raise Forbidden(f"Role {implied_id} belongs to a domain; a role of the whole cloud cannot imply it.")
     if prior_id == implied_id or prior_id in implied_by(session, [implied_id]):
         raise Conflict("A role cannot imply itself, nor a role that implies it.")
     rule = m.ImpliedRole

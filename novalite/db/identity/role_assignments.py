@@ -64,7 +64,11 @@ def _touches_project(session: Session, project_id: str, query: AssignmentQuery) 
 
 
 def _worked_out(session: Session, query: AssignmentQuery, rows: Iterable[Row]) -> Iterator[Row]:
-    """Users for groups, projects for inheritance, implied roles added; each row once."""
+    """Users for groups, projects for inheritance, implied roles added; each row once.
+
+    A role of one domain counts only for what it implies.
+    """
+    domestic = set(session.scalars(select(m.Role.id).where(m.Role.domain_id != "")))
     members: dict[str, list[str]] = {}
     for group, user in session.execute(select(m.Membership.group_id, m.Membership.user_id)):
         members.setdefault(group, []).append(user)
@@ -73,7 +77,7 @@ def _worked_out(session: Session, query: AssignmentQuery, rows: Iterable[Row]) -
     for row in rows:
         role = row["role_id"]
         if role not in implied:
-            implied[role] = [role, *implied_by(session, [role])]
+            implied[role] = [*({role} - domestic), *implied_by(session, [role], anywhere=True)]
         users = [row["actor_id"]] if row["actor"] == "user" else members.get(row["actor_id"], [])
         for user in users:
             for target, target_id in _where(session, query, row):

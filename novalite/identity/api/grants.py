@@ -142,9 +142,10 @@ def implied(role_id: str) -> Response:
 
 
 def implied_one(role_id: str, implied_id: str) -> Response:
-    """One rule; 404 when there is none."""
+    """One rule; 404 when there is none. HEAD only asks whether there is."""
     authorize("identity:list_implied_roles", {})
-    return _inference(role_id, implied_id)
+    found = _inference(role_id, implied_id)
+    return nothing() if request.method == "HEAD" else found
 
 
 def _inference(role_id: str, implied_id: str, status: int = 200) -> Response:

@@ -122,11 +122,31 @@ def test_implied_roles(cloud: Companions) -> None:
     listed = cloud.v3("GET", f"/roles/{auditor}/implies").get_json()["role_inference"]
     assert [role["name"] for role in listed["implies"]] == ["reader"]
     assert len(cloud.v3("GET", "/role_inferences").get_json()["role_inferences"]) == 4
+    assert [cloud.v3("HEAD", f"/roles/{auditor}/implies/{cloud.role(r)}").status_code for r in ("reader", "admin")] == [
+        204, 404,
+    ]  # fmt: skip
     circle = cloud.v3("PUT", f"/roles/{cloud.role('reader')}/implies/{cloud.role('admin')}")
     assert circle.status_code == 409
     assert cloud.v3("DELETE", rule).status_code == 204
     assert cloud.v3("GET", rule).status_code == 404
     assert token_roles(cloud, {"project": {"id": ids["project"]}}) == {"auditor"}
+
+
+def test_a_role_of_one_domain_counts_only_for_what_it_implies(cloud: Companions) -> None:
+    ids = people(cloud)
+    local, inner = (cloud.make("role", name=n, domain_id="default")["id"] for n in ("local", "inner"))
+    reader, path = cloud.role("reader"), f"/projects/{ids['project']}/users/{ids['user']}/roles"
+    for prior, role in ((local, inner), (inner, reader)):
+        assert cloud.v3("PUT", f"/roles/{prior}/implies/{role}").status_code == 201
+    refused = cloud.v3("PUT", f"/roles/{cloud.role('member')}/implies/{local}")
+    assert (refused.status_code, "belongs to a domain" in refused.text) == (403, True)
+    assert cloud.v3("PUT", f"/roles/{local}/implies/{local}").status_code == 409
+    assert cloud.v3("PUT", f"/roles/{local}/implies/absent").status_code == 404
+    assert cloud.v3("PUT", f"{path}/{local}").status_code == 204
+    assert token_roles(cloud, {"project": {"id": ids["project"]}}) == {"reader"}
+    query = f"/role_assignments?user.id={ids['user']}"
+    assert [i["role"]["id"] for i in cloud.v3("GET", query).get_json()["role_assignments"]] == [local]
+    assert [i["role"]["id"] for i in cloud.v3("GET", f"{query}&effective").get_json()["role_assignments"]] == [reader]
 
 
 # --- application credentials -----------------------------------------------------------------------
