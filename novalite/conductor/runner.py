@@ -12,8 +12,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from novalite.conductor.engine import Engine
 from novalite.conductor.env import Env
-from novalite.conductor.task import Engine, Flow, HostStep, Task
+from novalite.conductor.task import Flow, HostStep, Task
 from novalite.db import servers, services
 from novalite.db import tasks as db_tasks
 from novalite.errors import HostDown, NovaliteError, ServerNotFound, TaskTimeout, Unavailable, from_wire

@@ -159,7 +159,7 @@ class Allocation(Base):
 class Task(Base):
     """One flow on one server: intent, journal and lease. Users see it as an instance action.
 
-    `journal` holds what `conductor/task.py` needs to go on; `events` what users see of the steps.
+    `journal` holds what `conductor/engine.py` needs to go on; `events` what users see of the steps.
     An open task is run by `owner`, or waits for the report of `wait_host`, or is free for any conductor;
     in each case the sweep of any conductor looks at it again when `look_at` has passed. `look_at` and
     `deadline` (of the wait) are seconds since the epoch.

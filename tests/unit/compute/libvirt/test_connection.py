@@ -81,7 +81,7 @@ def test_unsupported_call_says_so(connection: Connection) -> None:
 
 
 def test_unreachable_daemon_is_named_with_what_to_do(tmp_path: Path) -> None:
-    broken = Connection(f"qemu:///system?socket={tmp_path}/none", call_timeout=5, wait=0.2, keepalive=5)
+    broken = Connection(f"qemu+unix:///system?socket={tmp_path}/none", call_timeout=5, wait=0.2, keepalive=5)
     with pytest.raises(DriverUnavailable, match="Is libvirtd running"):
         broken.open()
     with pytest.raises(DriverUnavailable):

@@ -32,7 +32,7 @@ def test_cache_mode_is_read_by_kind_of_disk(tmp_path: Path) -> None:
 def driver(tmp_path: Path, **settings: Any) -> LibvirtDriver:
     """A driver that finds no libvirt."""
     return LibvirtDriver(load.for_tests({
-        "libvirt.connection_uri": f"qemu:///system?socket={tmp_path}/none", "libvirt.connection_wait": 0.1,
+        "libvirt.connection_uri": f"qemu+unix:///system?socket={tmp_path}/none", "libvirt.connection_wait": 0.1,
         "compute.instances_path": str(tmp_path / "instances"),
         **{f"libvirt.{key}": value for key, value in settings.items()}}))
 
