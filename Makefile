@@ -10,6 +10,7 @@ CONDUCTORS ?= 1
 SCHEDULERS ?= 1
 PORT ?=
 T ?= tests
+ON_EVENTLET = tests/api tests/flows tests/contract/rpc
 export VENV
 
 .DEFAULT_GOAL := help
@@ -41,6 +42,10 @@ run: ## the all-in-one in the foreground, fake hypervisor: ARGS='--driver libvir
 test: ## all tests, or a part: T=tests/unit/scheduler, T='tests -m "not real"'
 	@deploy/install-deps
 	@$(PYTHON_IN)/python -m pytest $(T)
+ifeq ($(T),tests)
+	@echo 'and what runs on green threads too:'
+	@NOVALITE_CONCURRENCY=eventlet $(PYTHON_IN)/python -m pytest -p tests.eventlet_first $(ON_EVENTLET)
+endif
 
 check: ## what has to be clean before a commit: ruff and mypy
 	@deploy/install-deps --no-apt
