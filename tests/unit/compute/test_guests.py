@@ -276,7 +276,7 @@ def test_console_output_gives_the_last_lines(rig: Rig) -> None:
     rig.ask("spawn")
     text = rig.guests.console_output(rig.ctx, A)
     assert text.splitlines()[-1].startswith("novalite-guest: up source=none host=web")
-    assert rig.guests.console_output(rig.ctx, A, 1) == text.splitlines(keepends=True)[-1]
+    assert rig.guests.console_output(rig.ctx, A, 2) == text.splitlines(keepends=True)[-1]
     assert rig.guests.console_output(rig.ctx, A, 0) == ""
     assert rig.guests.console_output(rig.ctx, A, 10_000) == text
     with pytest.raises(GuestNotFound):
