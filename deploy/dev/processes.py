@@ -161,9 +161,7 @@ class Daemon:
     ) -> None:
         self.name = name
         self.argv = [str(word) for word in argv]
-        # A libvirt inside this process may have said where *it* logs; that is not for a daemon of its own.
-        own = {key: value for key, value in os.environ.items() if not key.startswith("LIBVIRT_LOG")}
-        self.env = {**own, **(env or {})}
+        self.env = {**os.environ, **(env or {})}
         self.pid_file = state / "run" / f"{name}.pid"
         self.log_file = state / "log" / f"{name}.log"
         self.stop_signal = stop_signal

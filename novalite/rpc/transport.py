@@ -9,6 +9,7 @@ and without `retry` a send waits for the broker for ever.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import time
@@ -224,6 +225,10 @@ def _use_quorum_queues(shared: cfg.ConfigOpts, conf: cfg.ConfigOpts) -> None:
     lockutils.set_defaults(str(locks))
     for name in ("rabbit_quorum_queue", "rabbit_transient_quorum_queue", "use_queue_manager"):
         shared.set_default(name, True, group=RABBIT)
+    if not Path(f"/proc/{os.getpgrp()}/stat").exists():
+        # oslo.messaging tells restarts apart by the leader of the process group, which has ended here
+        # (a script started this daemon and left).
+        os.setpgid(0, 0)
     # Reply queues are named after these two; daemons that share a machine must not share a queue.
     shared.set_default("hostname", conf.host, group=RABBIT)
     shared.set_default("processname", conf.prog, group=RABBIT)

@@ -203,6 +203,7 @@ class Connection:
         except (libvirt.libvirtError, DriverError) as error:
             self._last_error = _explain(self.uri, str(error))
             raise DriverUnavailable(reason=self._last_error) from error
+        embedded.prepared(self.uri)
         with self._changed:
             old, self._native = self._native, native
             self._changed.notify_all()

@@ -49,6 +49,9 @@ def root(uri: str) -> Path | None:
     return Path(named)
 
 
+_LOG_VARIABLE = "LIBVIRT_LOG_OUTPUTS"
+
+
 def prepare(uri: str) -> None:
     """Make DIR and its qemu.conf, and collect orphans from now on; nothing for other URIs."""
     folder = root(uri)
@@ -65,8 +68,15 @@ def prepare(uri: str) -> None:
     # libvirt reports through exceptions; what it also writes to stderr would garble the daemon's log.
     log = folder / "log"
     log.mkdir(exist_ok=True)
-    os.environ.setdefault("LIBVIRT_LOG_OUTPUTS", f"3:file:{log / 'libvirt.log'}")
+    os.environ.setdefault(_LOG_VARIABLE, f"3:file:{log / 'libvirt.log'}")
     collect_orphans()
+
+
+def prepared(uri: str) -> None:
+    """libvirt has read its environment: what `prepare` put there is not for programs this process starts."""
+    folder = root(uri)
+    if folder is not None and os.environ.get(_LOG_VARIABLE, "").endswith(f":{folder / 'log' / 'libvirt.log'}"):
+        del os.environ[_LOG_VARIABLE]
 
 
 def collect_orphans() -> None:
