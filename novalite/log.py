@@ -67,12 +67,16 @@ def current() -> Context | None:
 # --- secrets -----------------------------------------------------------------------------------
 
 _SECRET_WORDS = re.compile(r"pass|secret|token|private_key|://", re.IGNORECASE)
+# Users choose much of what is logged: a pattern here must not begin with a repeat, or it takes the square
+# of a line's length.
 _SECRET_PAIR = re.compile(
-    r"""(?P<key>["']?[\w-]*(?:adminpass|admin_pass|passw(?:or)?d|secret|secret_key|private_key|token)["']?\s*[:=]\s*)"""
+    r"""(?P<key>(?:adminpass|admin_pass|passw(?:or)?d|secret|secret_key|private_key|token)["']?\s*[:=]\s*)"""
     r"""(?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?:Bearer\s+)?[^\s,;&})\]]+)""",
     re.IGNORECASE,
 )
-_SECRET_URL = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
+_SECRET_URL = re.compile(r"(://[^:/@\s]{0,255}:)[^@\s]{1,1024}@")
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {9: "\t", 10: "\\n", 13: "\\r"}
+"""A path or name of a user's must not begin a line that looks like one of ours, nor steer a terminal."""
 
 
 def mask(text: str) -> str:
@@ -114,6 +118,10 @@ class TextFormatter(logging.Formatter):
             who.append(f"server {facts['server_id']}")
         record.where = " ".join(part for part in who if part)
         return mask(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = record.message.translate(_CONTROL)
+        return super().formatMessage(record)
 
 
 class JsonFormatter(logging.Formatter):

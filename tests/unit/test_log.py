@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from pathlib import Path
 
 import orjson
@@ -167,3 +168,18 @@ def test_levels_can_be_changed_while_running(tmp_path: Path):
     log.set_levels(conf)
     LOG.debug("said")
     assert "said" in (text := (tmp_path / "novalite-test.log").read_text()) and "not said" not in text
+
+
+def test_a_message_cannot_begin_a_line_of_its_own(tmp_path: Path):
+    set_up(log_dir=str(tmp_path))
+    LOG.info("GET %s", "/x\n2026-01-01 00:00:00.000 1 INFO root all is well\x1b[2J\x85")
+    (line,) = (tmp_path / "novalite-test.log").read_text().splitlines()
+    assert r"\n2026-01-01" in line and r"\x1b[2J\x85" in line
+
+
+@pytest.mark.parametrize("text", ["token/" + "a" * 60_000, "token " + "pass" * 15_000, "://" * 20_000,
+                                  "://a:" * 12_000, "token=" * 10_000, "token='" * 9_000, 'secret:"\\' * 9_000])  # fmt: skip
+def test_masking_a_long_line_takes_no_time(text: str):
+    began = time.monotonic()
+    log.mask(text)
+    assert time.monotonic() - began < 1.5
