@@ -107,6 +107,7 @@ class Engine:
             task.begun.append(step.name)
             self._save(task)
         task.done[step.name] = step.do(self.env, task)
+        task.facts.pop("waits", None)
         task.event_ends(step.name)
 
     def _committed(self, session: Session, flow: Flow, task: Task) -> tuple[Outcome, Task]:

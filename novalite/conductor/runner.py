@@ -181,6 +181,9 @@ class TaskRunner:
         return len(found)
 
     def _take_overdue(self, task_id: str, seen: float, fresh: bool = False) -> None:
+        with self._lock:
+            if task_id in self._running:
+                return  # this process was held up and renews the lease in a moment
         row = self.env.db.run(lambda s: db_tasks.lease_overdue(s, task_id, seen, self.env.owner, self._until))
         if row is None:
             return
@@ -203,13 +206,10 @@ class TaskRunner:
         if alive and not late and (fresh or task.asks < self.conf.host_asks):
             asks = 1 if fresh else task.asks + 1
             again = self.engine.clock() + self.conf.host_wait_seconds
-            self.env.db.run(
-                lambda s: db_tasks.save(s, task.id, self.env.owner, owner=None, look_at=again, asks=asks)
-            )
+            self._if_unreported(task, host, owner=None, look_at=again, asks=asks)
             LOG.info("Asking host %s again for task %s (%s)", host, task.id, task.kind)
             self.engine.send(task, step)
             return
-        task.wait_host = None
         error: NovaliteError = HostDown(host=host)
         if alive:
             error = TaskTimeout(step=step.name, seconds=self.conf[step.timeout] if late else self._patience)
@@ -220,7 +220,15 @@ class TaskRunner:
         else:
             task.error = dict(error.to_wire())
             task.event_ends(step.name, error)
+        task.wait_host = None
+        # Before anything is undone: a report that has just come means that the guest is wanted after all.
+        self._if_unreported(task, host, **self.engine.columns(task))
         self._hold(task)
+
+    def _if_unreported(self, task: Task, host: str, **values: Any) -> None:
+        self.env.db.run(
+            lambda s: db_tasks.save_unreported(s, task.id, self.env.owner, host, task.attempt, **values)
+        )
 
     @property
     def _patience(self) -> float:
@@ -243,7 +251,7 @@ class TaskRunner:
     def _renew(self, mine: list[str]) -> None:
         try:
             self.env.db.run(lambda s: db_tasks.renew(s, mine, self.env.owner, self._until))
-        except NovaliteError as error:
+        except Exception as error:  # whatever it was, the next renewal is due
             LOG.warning("Leases of %d tasks were not renewed: %s", len(mine), error)
 
     # --- threads

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Update, bindparam, insert, select, update
+from sqlalchemy import Update, bindparam, case, insert, select, update
 from sqlalchemy.orm import Session
 
 from novalite.context import Context
@@ -130,6 +130,25 @@ def save(session: Session, task_id: str, owner: str, /, **values: Any) -> None:
         raise TaskLost(task_id=task_id)
 
 
+def save_unreported(
+    session: Session, task_id: str, owner: str, host: str, attempt: int, /, **values: Any
+) -> None:
+    """`save`, provided the report that is waited for has not come meanwhile; else TaskLost.
+
+    A report takes a task over whoever owns it, also when both are the same conductor.
+    """
+    moved = session.execute(
+        update(_TABLE)
+        .where(
+            Task.id == task_id, Task.state == "open", Task.owner == owner,
+            Task.wait_host == host, Task.attempt == attempt,
+        )
+        .values(**{"updated_at": now(), **values})
+    )  # fmt: skip
+    if moved.rowcount == 0:  # type: ignore[attr-defined]
+        raise TaskLost(task_id=task_id)
+
+
 def renew(session: Session, task_ids: Sequence[str], owner: str, until: float) -> None:
     """Go on owning tasks that are being run."""
     session.execute(
@@ -140,11 +159,11 @@ def renew(session: Session, task_ids: Sequence[str], owner: str, until: float) -
 
 
 def still_busy(session: Session, host: str, task_ids: Sequence[str], until: float) -> None:
-    """A host said that it is at work on these tasks: look again later."""
+    """A host said that it is at work on these tasks: look again later, at their deadlines at the latest."""
     session.execute(
         update(_TABLE)
         .where(Task.id.in_(task_ids), Task.wait_host == host, Task.state == "open", Task.owner.is_(None))
-        .values(look_at=until)
+        .values(look_at=case((Task.deadline < until, Task.deadline), else_=until))
     )
 
 

@@ -6,7 +6,7 @@ hosts give equals what servers hold, and exactly the guests exist that servers s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -83,12 +83,23 @@ class KillingDatabase(Database):
     conductor: Conductor
     left: int | None = None
     after = False
+    act: Callable[[], object] | None = None
 
     def arm(self, number: int, after: bool) -> None:
         """The `number`-th (from 0) write transaction from now is the last thing the conductor does."""
         self.left, self.after = number, after
 
+    def before(self, number: int, act: Callable[[], object]) -> None:
+        """Something else happens right before the `number`-th (from 0) write transaction from now."""
+        self.left, self.act = number, act
+
     def run(self, work: Any) -> Any:
+        if self.act and self.left == 0:
+            act, self.act, self.left = self.act, None, None
+            act()
+        if self.act and self.left is not None:
+            self.left -= 1
+            return super().run(work)
         if self.left is None:
             return super().run(work)
         now, self.left = self.left == 0, self.left - 1
