@@ -4,7 +4,12 @@ from oslo_config import cfg
 
 GROUP = "conductor"
 OPTS = [
-    cfg.IntOpt("workers", default=16, min=1, help="Threads that answer calls and run tasks."),
+    cfg.IntOpt(
+        "workers",
+        default=8,
+        min=1,
+        help="Threads that answer calls, and as many more that run tasks. More than a few only wait for one another.",
+    ),
     cfg.FloatOpt(
         "lease_seconds",
         mutable=True,
