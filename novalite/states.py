@@ -89,6 +89,18 @@ ACTIONS: dict[str, ActionRule] = {
 }
 """Actions that one host carries out. `create`, `delete`, `lock` and `unlock` are accepted by other rules."""
 
+SEEN: dict[tuple[str, PowerState], str] = {
+    (ACTIVE, PowerState.SHUTDOWN): STOPPED,
+    (ACTIVE, PowerState.CRASHED): STOPPED,
+    (ACTIVE, PowerState.PAUSED): PAUSED,
+    (PAUSED, PowerState.RUNNING): ACTIVE,
+    (PAUSED, PowerState.SHUTDOWN): STOPPED,
+    (PAUSED, PowerState.CRASHED): STOPPED,
+    (STOPPED, PowerState.RUNNING): ACTIVE,
+    (SUSPENDED, PowerState.RUNNING): ACTIVE,
+}
+"""The vm_state of an idle server whose guest changed on its own; the record follows what is true."""
+
 STATUS_BY_VM_STATE = {
     BUILDING: "BUILD",
     ACTIVE: "ACTIVE",

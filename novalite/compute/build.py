@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 
 from novalite.compute.image_cache import ImageCache
@@ -44,7 +44,7 @@ def spawn(bench: Bench, spec: GuestSpec, outcome: Outcome, check: Callable[[], N
             driver.spawn(spec, base, _progress(outcome, check))
         outcome.power_state = driver.power_state(spec.id)
     except Exception:
-        _clean(driver, spec)
+        _clean(bench, spec)
         outcome.power_state = PowerState.NOSTATE
         raise
 
@@ -82,9 +82,9 @@ def _progress(outcome: Outcome, check: Callable[[], None]) -> Callable[[str], No
     return step
 
 
-def _clean(driver: Driver, spec: GuestSpec) -> None:
+def _clean(bench: Bench, spec: GuestSpec) -> None:
     try:
-        driver.destroy(spec)
+        remove(bench.driver, bench.unfinished, spec)
     except Exception as error:
         LOG.error("What is left of the failed build of server %s could not be removed, "
                   "the next look for forgotten guests tries again: %s", spec.id, error)
@@ -93,6 +93,18 @@ def _clean(driver: Driver, spec: GuestSpec) -> None:
 def destroy(bench: Bench, spec: GuestSpec, outcome: Outcome) -> None:
     """Guest and disks are gone afterwards; absence is success."""
     outcome.step("destroy")
-    bench.driver.destroy(spec)
-    bench.unfinished.forget(spec.id)
+    remove(bench.driver, bench.unfinished, spec)
     outcome.power_state = PowerState.NOSTATE
+
+
+def remove(driver: Driver, unfinished: Unfinished, spec: GuestSpec) -> None:
+    """Guest and disks are gone, or a note for the next look says that they may not be. Raises what the driver
+    raises."""
+    try:
+        driver.destroy(spec)
+    except Exception:
+        if driver.needs_images:
+            with suppress(OSError):
+                unfinished.note(spec)
+        raise
+    unfinished.forget(spec.id)

@@ -22,6 +22,7 @@ from typing import Any
 
 from oslo_config import cfg
 
+from novalite.compute import build
 from novalite.compute.build import Bench
 from novalite.compute.guests import GuestsEndpoint
 from novalite.compute.image_cache import ImageCache
@@ -195,7 +196,7 @@ class ComputeManager:
             return
         LOG.warning("Server %s is not wanted here any more; its guest is removed", work.server.id)
         try:
-            self.driver.destroy(work.server)
+            build.remove(self.driver, self.unfinished, work.server)
             self.reporter.note_power(work.server.id, PowerState.NOSTATE)
         except Exception as error:
             LOG.error("The unwanted guest of server %s could not be removed, the next look for forgotten "

@@ -1,6 +1,7 @@
-"""Builds that have begun and not ended, noted on disk, so that a killed daemon knows what it left.
+"""Builds that have begun and not ended, and removals that failed, noted on disk for the next look.
 
-A build killed between its disks and its guest leaves files that no hypervisor lists. The note is
+A build killed between its disks and its guest leaves files that no hypervisor lists, and so does a removal
+that got rid of the guest only. The note is
 `instances_path/_building/<host>/<server id>`: the guest's spec without secrets.
 """
 
@@ -24,20 +25,19 @@ class Unfinished:
 
     @contextmanager
     def building(self, spec: GuestSpec) -> Iterator[None]:
-        """A build goes on inside the block; its end, good or bad, is its end. Only a kill leaves the note."""
+        """A build goes on inside the block. A kill leaves the note, an error leaves it to who cleans up."""
+        self.note(spec)
+        yield
+        self.forget(spec.id)
+
+    def note(self, spec: GuestSpec) -> None:
+        """Something may be left of this server that no hypervisor lists."""
         self.path.mkdir(parents=True, exist_ok=True)
-        note = self.path / spec.id
         kept = spec.model_copy(update={"image": None, "user_data": None})
-        note.write_text(kept.model_dump_json())
-        try:
-            yield
-        except Exception:
-            note.unlink(missing_ok=True)
-            raise
-        note.unlink(missing_ok=True)
+        (self.path / spec.id).write_text(kept.model_dump_json())
 
     def specs(self) -> list[GuestSpec]:
-        """What was being built when an earlier daemon was killed."""
+        """What may be left of killed builds and failed removals; also what is being built now."""
         found = []
         for note in sorted(self.path.glob("*")):
             try:

@@ -13,21 +13,9 @@ from novalite.db.models.base import now
 from novalite.errors import ServerNotFound
 from novalite.objects.servers import HostedServer, PowerChange, Verdict, WorkReport
 from novalite.rpc.contracts.servers import HostedServers
-from novalite.states import ACTIVE, PAUSED, STOPPED, SUSPENDED, PowerState
+from novalite.states import SEEN, PowerState
 
 DELETED_FOR = timedelta(days=1)
-
-SEEN: dict[tuple[str, PowerState], str] = {
-    (ACTIVE, PowerState.SHUTDOWN): STOPPED,
-    (ACTIVE, PowerState.CRASHED): STOPPED,
-    (ACTIVE, PowerState.PAUSED): PAUSED,
-    (PAUSED, PowerState.RUNNING): ACTIVE,
-    (PAUSED, PowerState.SHUTDOWN): STOPPED,
-    (PAUSED, PowerState.CRASHED): STOPPED,
-    (STOPPED, PowerState.RUNNING): ACTIVE,
-    (SUSPENDED, PowerState.RUNNING): ACTIVE,
-}
-"""The vm_state of an idle server whose guest changed on its own; the record follows what is true."""
 
 
 class HostedServersEndpoint(HostedServers):
@@ -74,4 +62,4 @@ class HostedServersEndpoint(HostedServers):
         if landed := SEEN.get((server["vm_state"], power)):
             values["vm_state"] = landed
         if server["power_state"] != int(power) or "vm_state" in values:
-            servers.change_if_idle(session, change.server_id, **values)
+            servers.change_if_idle(session, change.server_id, server["vm_state"], **values)

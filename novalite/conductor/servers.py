@@ -190,6 +190,7 @@ class ServersEndpoint(Servers):
     def _changeable(
         self, session: Session, ctx: Context, server_id: str, verb: str, states: tuple[str, ...]
     ) -> Record:
+        servers.hold(session, server_id)  # two requests that each add an item must both be seen
         server = servers.get(session, server_id, scope(ctx))
         _check_lock(ctx, server)
         if server["vm_state"] not in states:

@@ -126,6 +126,11 @@ def change(session: Session, server_id: str, **values: Any) -> None:
     )
 
 
+def hold(session: Session, server_id: str) -> None:
+    """Keep other changes of this row waiting until the transaction ends, to read it and then write it."""
+    session.execute(select(Server.number).where(Server.id == server_id).with_for_update())
+
+
 def change_if_owned(session: Session, server_id: str, task_id: str, /, **values: Any) -> bool:
     """Set columns while `task_id` is what keeps the server busy; False when it no longer is."""
     values = {"updated_at": now(), **values}
@@ -339,11 +344,12 @@ def _all(conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
     return and_(*conditions)
 
 
-def change_if_idle(session: Session, server_id: str, **values: Any) -> bool:
-    """Set columns while nothing is being done to the server; False when something is."""
+def change_if_idle(session: Session, server_id: str, vm_state: str, /, **values: Any) -> bool:
+    """Set columns while nothing is being done to the server and it is in `vm_state`; else False."""
+    idle = (Server.task_state.is_(None), Server.deleted.is_(False))
     moved = session.execute(
         update(_TABLE)
-        .where(Server.id == server_id, Server.task_state.is_(None), Server.deleted.is_(False))
+        .where(Server.id == server_id, Server.vm_state == vm_state, *idle)
         .values(**{"updated_at": now(), **values})
     )
     return bool(moved.rowcount)  # type: ignore[attr-defined]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from novalite.conductor.tasks import FLOWS
+from novalite.context import system
 from novalite.errors import InvalidServerState, ServerLocked
 from novalite.rpc.contracts.servers import Servers
 from novalite.states import ACTIONS, PowerState
@@ -13,6 +14,8 @@ from tests.flows.harness import broken_step, check_invariants, step_cases
 
 WAY_TO = {"active": (), "stopped": ("stop",), "paused": ("pause",), "suspended": ("suspend",)}
 """Actions that bring an active server into a state."""
+
+
 def a_server_for(cloud: Cloud, verb: str) -> str:
     """A server in the first state that accepts the verb."""
     server_id = cloud.boot("web")
@@ -51,6 +54,8 @@ def test_what_the_host_saw_after_a_failure_is_recorded(cloud: Cloud) -> None:
         server = cloud.show(server_id)
     assert (server["vm_state"], server["task_state"]) == ("active", None)
     assert server["power_state"] == PowerState.CRASHED
+    cloud.hosts["alpha"].manager.sync.run(system())  # and its state follows at the next comparison
+    assert cloud.show(server_id)["vm_state"] == "stopped"
     check_invariants(cloud)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from oslo_config import cfg
 
+from novalite.compute import build
 from novalite.compute.reporting import Reporter
 from novalite.compute.unfinished import Unfinished
 from novalite.compute.virt.driver import Driver, Guest
@@ -78,8 +79,7 @@ class RunningDeleted:
                 LOG.warning("Guest %s (%s) %s; it is left alone", spec.id, spec.instance_name, found.value)
             elif action == "reap":
                 LOG.warning("Guest %s (%s) %s; it is removed", spec.id, spec.instance_name, found.value)
-                self.driver.destroy(spec)
-                self.unfinished.forget(spec.id)
+                build.remove(self.driver, self.unfinished, spec)
                 self.reporter.note_power(spec.id, PowerState.NOSTATE)
         except NovaliteError as error:
             LOG.warning("Guest %s may be one too many; looked at again later: %s", spec.id, error)

@@ -12,7 +12,7 @@ from novalite.context import Context
 from novalite.objects.servers import HostedServer, PowerChange
 from novalite.rpc.client import Client
 from novalite.rpc.contracts.servers import HostedServers
-from novalite.states import PowerState
+from novalite.states import SEEN, PowerState
 
 LOG = logging.getLogger(__name__)
 
@@ -26,12 +26,14 @@ class PowerSync:
 
 
 def drifted(known: list[HostedServer], actual: dict[str, PowerState]) -> list[HostedServer]:
-    """Idle servers whose guest is not in the power state that the conductor has."""
-    return [
-        server for server in known
-        if not server.deleted and server.task_state is None
-        and server.power_state != actual.get(server.id, PowerState.NOSTATE)
-    ]  # fmt: skip
+    """Idle servers whose guest is not in the power state that the conductor has, or not in one that fits
+    the server's state: a failed action may have left it so."""
+
+    def off(server: HostedServer) -> bool:
+        state = actual.get(server.id, PowerState.NOSTATE)
+        return server.power_state != state or (server.vm_state, state) in SEEN
+
+    return [s for s in known if not s.deleted and s.task_state is None and off(s)]
 
 
 class SyncPowerStates:

@@ -156,6 +156,13 @@ IMPATIENT = {
 }
 
 
+def test_racing_changes_of_metadata_all_count(cloud: Cloud) -> None:
+    server = cloud.boot("web")
+    conductor = cloud.client.of(Servers)
+    at_once(lambda n: conductor.set_metadata(cloud.ctx, server, {f"key{n}": "value"}))
+    assert len(cloud.show(server)["metadata"]) == THREADS
+
+
 def test_a_lock_that_is_waited_for_in_vain_is_a_busy_database(cloud: Cloud) -> None:
     """And not an unreachable one: the transaction is worth another try."""
     impatient = IMPATIENT.get(cloud.db.dialect)

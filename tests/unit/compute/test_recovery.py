@@ -131,6 +131,35 @@ def test_what_a_killed_build_left_is_kept_while_it_is_to_be_built_here(make_rig)
     assert not note.exists()
 
 
+def test_what_a_failed_removal_left_is_removed_later(make_rig) -> None:
+    """The hypervisor no longer lists the guest, so only the note tells of its disks."""
+    rig = make_rig(fake_driver__needs_images=True)
+    rig.start()
+    rig.driver.fail("destroy", "the disk cannot be removed", times=1)
+    rig.ask("destroy", a_work("destroy", A))
+    assert rig.script.report_of("destroy").error is not None
+    rig.script.records[A] = {"vm_state": "deleted", "task_state": None, "host": "alpha"}
+    destroyed = _watch_destroy(rig)
+    rig.manager.cleanup.run(system())
+    rig.settle()
+    assert destroyed == [A]
+    assert rig.manager.unfinished.specs() == []
+
+
+def test_what_a_failed_build_left_is_removed_later(make_rig) -> None:
+    rig = make_rig(fake_driver__needs_images=True)
+    rig.start()
+    rig.driver.fail("spawn", "broken", times=1)
+    rig.driver.fail("destroy", "the disk cannot be removed", times=1)
+    assert rig.ask("spawn").error is not None
+    rig.script.records[A] = {"vm_state": "active", "task_state": None, "host": "beta"}
+    destroyed = _watch_destroy(rig)
+    rig.manager.cleanup.run(system())
+    rig.settle()
+    assert destroyed == [A]
+    assert rig.manager.unfinished.specs() == []
+
+
 def _killed_build(rig: Rig):
     bench: Bench = rig.manager.bench
     with pytest.raises(KeyboardInterrupt), bench.unfinished.building(a_spec(user_data="secret")):
