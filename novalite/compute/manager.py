@@ -36,6 +36,7 @@ from novalite.compute.reporting import Reporter, may_pass
 from novalite.compute.unfinished import Unfinished
 from novalite.compute.virt import load_driver
 from novalite.compute.virt.driver import Driver
+from novalite.compute.whereabouts import stay
 from novalite.compute.work import Pools, WorkDesk
 from novalite.context import Context, system
 from novalite.errors import DriverUnavailable
@@ -91,18 +92,21 @@ class ComputeManager:
         return [self.guests]
 
     def start(self) -> None:
-        """Connect to the hypervisor, waiting for it as configured. Raises DriverUnavailable when given up."""
+        """Connect to the hypervisor, waiting for it as configured. Raises DriverUnavailable when given up, and
+        ConfigError when the guests here are those of a host of another name."""
         limit = self.conf.compute.driver_start_timeout
         deadline = time.monotonic() + limit if limit else None
         while not self._stopping.is_set():
             try:
-                return self.driver.start(self.watcher.changed)
+                self.driver.start(self.watcher.changed)
+                if self.driver.needs_images:  # real disks: nothing of them may be lost to a wrong name
+                    stay(Path(self.conf.state_path, "compute_host"), self.host, self.driver.guests)
+                return
             except DriverUnavailable as error:
                 if deadline is not None and time.monotonic() > deadline:
                     raise
                 LOG.warning("Waiting for the hypervisor: %s", error)
             self._stopping.wait(self.conf.start_retry_interval)
-        return None
 
     def announce(self, timeout: float | None = None) -> bool:
         """Tell the conductor that this host is up, once its RPC server listens; then recover.

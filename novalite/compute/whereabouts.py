@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from enum import Enum
+from pathlib import Path
 
+from novalite.compute.virt.driver import Guest
 from novalite.context import Context
-from novalite.errors import ServerNotFound
+from novalite.errors import ConfigError, ServerNotFound
 from novalite.objects.flavors import Flavor
 from novalite.objects.servers import GuestSpec
 from novalite.rpc.client import Client
 from novalite.rpc.contracts.servers import Servers
 from novalite.states import DELETED, RESIZE_TASKS, RESIZED
+
+LOG = logging.getLogger(__name__)
 
 
 class Standing(Enum):
@@ -40,6 +46,24 @@ def standing(client: Client, ctx: Context, host: str, server_id: str) -> Standin
     if moving or "host" not in server or server["host"] == host:
         return Standing.HERE
     return Standing.ELSEWHERE
+
+
+def stay(note: Path, host: str, guests: Callable[[], list[Guest]]) -> None:
+    """Note the name of this host; raises ConfigError when it has guests from under another name.
+
+    Under a new name they would all "not live on this host" and be removed.
+    """
+    known = note.read_text().strip() if note.exists() else host
+    if known != host and (found := guests()):
+        raise ConfigError(
+            reason=f"{len(found)} guests here belong to host {known}, and would be removed by host {host}. "
+            f"Set [DEFAULT] host = {known}; or, if they are to be given up, remove {note}."
+        )
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(f"{host}\n")
+    except OSError as error:
+        LOG.warning("The name of this host could not be noted, so a change of it will not be noticed: %s", error)
 
 
 def bare_spec(server_id: str, instance_name: str) -> GuestSpec:

@@ -208,8 +208,8 @@ class Engine:
             again, trial = self.env.db.run(lambda session: self._failed(session, flow, task))
             self._adopt(task, trial)
             return not again
-        except TaskLost:
-            raise
+        except (TaskLost, DatabaseUnreachable, DatabaseBusy):
+            raise  # no failure of the undoing: the sweep goes on with it
         except Exception:
             self._undo_failed(task)
             return True

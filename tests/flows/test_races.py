@@ -8,6 +8,7 @@ import pytest
 
 from novalite.context import system
 from novalite.db.models.compute import Task
+from novalite.errors import DatabaseUnreachable
 from novalite.objects.hosts import Heartbeat
 from novalite.objects.servers import WorkReport
 from novalite.rpc.bus import Envelope
@@ -63,6 +64,26 @@ def test_a_report_that_comes_while_its_wait_is_looked_at_is_not_lost(two_hosts: 
     cloud.conductors[0].manager.env.tasks.sweep()
     cloud.recover()
     assert cloud.show(server_id)["vm_state"] == "active"
+    check_invariants(cloud)
+
+
+def test_a_database_that_goes_away_while_something_is_undone_counts_for_nothing(cloud: Cloud) -> None:
+    """However often that happens, what was claimed is given back in the end."""
+
+    def away() -> None:
+        raise DatabaseUnreachable(reason="it restarts")
+
+    database, runner = cloud.databases[0], cloud.conductors[0].manager.env.tasks
+    with cloud.bus.lose(lambda e: e.name == "guests.spawn"):
+        server_id = cloud.create("web")
+        cloud.clock.ahead += 4000
+        for number in range(12):
+            database.before(1 if number else 2, away)  # taken, (given up,) undone
+            runner.sweep()
+            cloud.clock.ahead += 100
+    cloud.recover()
+    server = cloud.show(server_id)
+    assert (server["vm_state"], server["host"]) == ("error", None)
     check_invariants(cloud)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 
 from novalite.compute.build import Bench
 from novalite.context import system
-from novalite.errors import DriverUnavailable
+from novalite.errors import ConfigError, DriverUnavailable
 from novalite.states import PowerState
 from tests.unit.compute.scripted import A, B, C, Rig, a_spec, a_work, until
 
@@ -158,6 +159,21 @@ def test_what_a_failed_build_left_is_removed_later(make_rig) -> None:
     rig.settle()
     assert destroyed == [A]
     assert rig.manager.unfinished.specs() == []
+
+
+def test_a_host_under_a_new_name_does_not_touch_the_guests_of_the_old_one(make_rig) -> None:
+    rig = make_rig(fake_driver__needs_images=True)
+    rig.start()
+    name = Path(rig.conf.state_path) / "compute_host"
+    assert name.read_text() == "alpha\n"
+    rig.manager.driver.spawn(a_spec(), None, lambda step: None)
+    name.write_text("omega\n")  # as if it had been called so when it built its guests
+    with pytest.raises(ConfigError, match=r"1 guests here belong to host omega.*host = omega"):
+        rig.manager.start()
+    assert guests(rig) == {A}
+    rig.driver.destroy(a_spec())
+    rig.manager.start()  # nothing is lost any more
+    assert name.read_text() == "alpha\n"
 
 
 def _killed_build(rig: Rig):
