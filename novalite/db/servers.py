@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from novalite.db import patterns
 from novalite.db.models import compute
 from novalite.db.models.base import from_iso, iso, now
 from novalite.db.session import run_statement
@@ -228,8 +229,11 @@ SORT_KEYS: dict[str, Any] = {
 def page(session: Session, query: ServerQuery) -> list[Record]:
     """One page of servers by keyset: its cost does not grow with how far it is into the list.
 
-    Raises MarkerNotFound.
+    Raises MarkerNotFound, and BadRequest for a pattern that this database cannot be asked.
     """
+    if session.get_bind().dialect.name == "sqlite":
+        for name in _PATTERNS.keys() & query.filters.keys():
+            patterns.check(str(query.filters[name]))
     statement = (_WHOLE if query.detail else _NAMES).where(*_conditions(query))
     order = [(key, direction) for key, direction in query.sort if key in SORT_KEYS]
     if "id" not in {key for key, _ in order}:

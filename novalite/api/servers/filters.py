@@ -18,6 +18,8 @@ UNKNOWN_STATUS_SINCE = 38
 ALLOW_ALL = "os_compute_api:servers:allow_all_filters"
 
 
+MOST_TAGS = 50
+"""Tags of one filter: a server has no more of them."""
 MOST_PATTERN = 255
 """Characters of a regular expression: as long as the longest name, and short for the databases."""
 
@@ -175,7 +177,10 @@ def _may(row: Filter, every_filter: bool, minor: int) -> bool:
 
 def _value(asked: Asked, name: str) -> Any:
     if FILTERS[name].read is _tags:
-        return [tag for tags in asked.all(name) for tag in tags]
+        tags = list(dict.fromkeys(tag for tags in asked.all(name) for tag in tags))
+        if len(tags) > MOST_TAGS:
+            raise BadRequest(f"Invalid query parameter {name}. It may name at most {MOST_TAGS} tags.")
+        return tags
     value = asked.one(name)
     return None if name in _NULLABLE and value in ("", "None", "null") else value
 
@@ -186,7 +191,7 @@ def _states(call: Call, usable: list[str], filters: dict[str, Any]) -> tuple[boo
     deleted: bool | None = None if asked.one("changes-since") or asked.one("changes-before") else False
     if "deleted" in usable:
         deleted = asked.one("deleted")
-    statuses = [status.upper() for status in asked.all("status")]
+    statuses = list(dict.fromkeys(status.upper() for status in asked.all("status")))
     if not statuses:
         return deleted, True
     known = [status for status in statuses if vm_states_of(status) != ((), None)]
@@ -217,4 +222,7 @@ def _sort(call: Call, every_filter: bool) -> Any:
         direction = directions[0] if directions else "desc"
         return (("created_at", direction), ("id", direction))
     directions = [*directions, *["desc"] * (len(keys) - len(directions))]
-    return tuple(zip(keys, directions, strict=True))
+    first: dict[str, str] = {}
+    for key, direction in zip(keys, directions, strict=True):
+        first.setdefault(key, direction)  # a second mention orders nothing
+    return tuple(first.items())
