@@ -193,8 +193,11 @@ def _body(row: Row, version: Version) -> Any:
     return schemas.parse(row.body, read_json(), version)
 
 
-def read_json() -> Any:
-    """The request's JSON; BadRequest or UnsupportedMediaType with a sentence when there is none."""
+JSON_TYPES = ("application/json", "application/vnd.openstack.compute+json")
+
+
+def read_json(kinds: tuple[str, ...] = JSON_TYPES) -> Any:
+    """The request's JSON, of one of these types; BadRequest or UnsupportedMediaType with a sentence."""
     raw = request.get_data(cache=False)
     if not raw:
         raise BadRequest("The request must have a body.")
@@ -202,10 +205,10 @@ def read_json() -> Any:
     if most is not None and request.content_length is None and len(raw) >= most:
         raise TooLarge(f"The request body is larger than {most} bytes.")  # chunked: cut off at the limit
     kind = request.mimetype
-    if kind not in ("application/json", "application/vnd.openstack.compute+json"):
+    if kind not in kinds:
         if not kind:
-            raise BadRequest("The Content-Type of the body must be application/json.")
-        raise UnsupportedMediaType(f"Unsupported Content-Type {kind[:60]}; it must be application/json.")
+            raise BadRequest(f"The Content-Type of the body must be {kinds[0]}.")
+        raise UnsupportedMediaType(f"Unsupported Content-Type {kind[:60]}; it must be {kinds[0]}.")
     try:
         data = orjson.loads(raw)
     except orjson.JSONDecodeError as error:

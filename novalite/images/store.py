@@ -61,7 +61,7 @@ class Store:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._check_room(length or 0)
-            with open(part, "xb") as file:
+            with open(part, "xb", opener=_private) as file:
                 found, inspection = self._copy(stream, file, length, alive)
                 virtual = _judge(inspection, image_id, formats)
                 if self._fsync:
@@ -157,6 +157,11 @@ class Store:
             LOG.warning("Removing %s from the image store: no image has it", name)
             _unlink(self.path / name)
         return len(dead)
+
+
+def _private(path: str, flags: int) -> int:
+    """Images are their projects', not every local user's; the group is that of the API and conductor."""
+    return os.open(path, flags, 0o640)
 
 
 def _judge(inspection: Inspection, image_id: str, formats: tuple[str, str]) -> int | None:

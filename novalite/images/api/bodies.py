@@ -49,7 +49,7 @@ FIELDS: dict[str, Any] = {
     "id": Id,
     "name": Text | None,
     "visibility": Literal[VISIBILITIES],
-    "owner": Annotated[str, Field(min_length=1, max_length=64)],
+    "owner": Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_clean)],
     "protected": bool,
     "os_hidden": bool,
     "disk_format": Literal[DISK_FORMATS] | None,

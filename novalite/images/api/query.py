@@ -24,17 +24,23 @@ from novalite.objects.images import (
 _NUMBERS = ("size", "virtual_size", "min_disk", "min_ram")
 _MANY = ("id", "name", "status", "container_format", "disk_format")
 """Columns for which `in:a,b` means any of these."""
+MOST_TESTS = 64
+"""Each is a search of its own for the database."""
+MOST_VALUES = 1000
 _TIME_OPS = get_args(TimeTest.model_fields["op"].annotation)
 
 
 def read(args: MultiDict[str, str], default_limit: int, max_limit: int) -> ImageQuery:
     """What the query asks; BadRequest with one sentence when it cannot be answered."""
-    found: Record = {"equals": {}, "properties": {}, "times": [], "tags": args.getlist("tag")}
+    found: Record = {"equals": {}, "properties": {}, "times": []}
+    found["tags"] = list(dict.fromkeys(args.getlist("tag")))
     found["sort"] = _sort(args)
     found["limit"] = default_limit
     for name, text in args.items(multi=True):
         _one(found, name, text)
     found["limit"] = min(found["limit"], max_limit)
+    if len(found["tags"]) + len(found["properties"]) > MOST_TESTS:
+        raise BadRequest(f"A list may be filtered by at most {MOST_TESTS} tags and properties together.")
     return ImageQuery(**found)
 
 
@@ -66,9 +72,14 @@ def _values(name: str, text: str) -> list[Any]:
         return [_flag(name, text)]
     values = [text]
     if text.startswith("in:") and name in _MANY:
-        values = next(csv.reader([text[3:]]), [])
+        try:
+            values = next(csv.reader([text[3:]]), [])
+        except csv.Error:
+            raise BadRequest(f"The filter {name} holds no list after in: .") from None
         if not values or "" in values:
             raise BadRequest(f"The filter {name} names nothing after in: .")
+        if len(values) > MOST_VALUES:
+            raise BadRequest(f"The filter {name} may name at most {MOST_VALUES} values.")
     if name == "status":
         values = [_one_of(name, value, STATUSES) for value in values]
     return values
@@ -98,9 +109,9 @@ def _time(name: str, text: str) -> TimeTest:
         op, rest = "eq", text
     try:
         moment = datetime.fromisoformat(rest)
-    except ValueError:
+        plain = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
         raise BadRequest(f"{name} must be a time such as gt:2026-01-31T10:00:00Z.") from None
-    plain = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
     return TimeTest.model_validate({"column": name, "op": op, "moment": plain.isoformat()})
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-import orjson
 from flask import Blueprint, Response, request
 
 from novalite.api.policy import authorize
@@ -91,11 +90,7 @@ def change(image_id: str) -> Response:
     authorize("modify_image")
     if request.mimetype not in bodies.PATCH_TYPES:
         raise UnsupportedMediaType(f"The Content-Type of a patch must be {bodies.PATCH_TYPES[0]}.")
-    try:
-        data = orjson.loads(request.get_data(cache=False))
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"The request body is not valid JSON: {error.msg} (line {error.lineno}).") from None
-    changes = bodies.patch(data, request.mimetype)
+    changes = bodies.patch(read_json(bodies.PATCH_TYPES), request.mimetype)
     _authorize_fields({row.name: row.value for row in changes})
     return answer(view(peer().change(caller(), image_id, changes)))
 
