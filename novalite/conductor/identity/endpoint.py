@@ -178,7 +178,7 @@ class IdentityEndpoint(Identity):
         }
 
         def work(session: Session) -> Record:
-            row["role_ids"] = _chosen_roles(session, user_id, values)
+            row["role_ids"] = _chosen_roles(session, ctx, user_id, values)
             made = credentials.create(session, user_id, row)
             return credentials.show(session, user_id, made)
 
@@ -223,8 +223,8 @@ class IdentityEndpoint(Identity):
             LOG.warning("API workers learn of %d revocations only at their next poll: %s", len(events), error)
 
 
-def _chosen_roles(session: Session, user_id: str, values: Record) -> list[str]:
-    """Ids of the roles an application credential asks for; all that the user has when it names none."""
+def _chosen_roles(session: Session, ctx: Context, user_id: str, values: Record) -> list[str]:
+    """Ids of the roles an application credential asks for; those of the token when it names none."""
     project = login.project(session, Ref(id=values["project_id"]))
     if project is None:
         raise NotFound(f"Could not find project: {values['project_id']}.")
@@ -232,7 +232,7 @@ def _chosen_roles(session: Session, user_id: str, values: Record) -> list[str]:
     has = assignments.roles_of(session, user_id, "project", project.id, above)
     asked = values.get("roles")
     if not asked:
-        return [role_id for role_id, _ in has]
+        return [role_id for role_id, name in has if name in ctx.roles]
     chosen = []
     for role in asked:
         wanted = role.get("id") or role.get("name")

@@ -34,6 +34,8 @@ def _domain(session: Session, domain_id: str) -> list[str]:
         for model in (m.User, m.Group, m.Project, m.Role)
     }
     users, groups, projects, roles = (inside[x] for x in (m.User, m.Group, m.Project, m.Role))
+    # Members from elsewhere lose what its groups gave them.
+    members = session.scalars(select(m.Membership.user_id).where(m.Membership.group_id.in_(groups))).all()
     gave = m.Assignment
     session.execute(
         sql_delete(gave).where(
@@ -54,7 +56,7 @@ def _domain(session: Session, domain_id: str) -> list[str]:
     session.execute(sql_delete(member).where(or_(member.user_id.in_(users), member.group_id.in_(groups))))
     for model in inside:
         session.execute(sql_delete(model).where(model.domain_id == domain_id))
-    return [revocation_key("domain", domain_id)]
+    return [revocation_key("domain", domain_id), *(revocation_key("user", user) for user in set(members))]
 
 
 def _project(session: Session, project_id: str) -> list[str]:
@@ -93,15 +95,26 @@ def _role(session: Session, role_id: str) -> list[str]:
 
 
 def having_role(session: Session, role_id: str) -> list[str]:
-    """Ids of users who are given this role anywhere, in person or through a group."""
-    gave = m.Assignment
-    direct = select(gave.actor_id).where(gave.role_id == role_id, gave.actor == "user")
+    """Ids of users who have this role anywhere: in person, through a group, or by a role that implies it."""
+    gave, roles = m.Assignment, _implying(session, role_id)
+    direct = select(gave.actor_id).where(gave.role_id.in_(roles), gave.actor == "user")
     grouped = (
         select(m.Membership.user_id)
         .join(gave, gave.actor_id == m.Membership.group_id)
-        .where(gave.role_id == role_id, gave.actor == "group")
+        .where(gave.role_id.in_(roles), gave.actor == "group")
     )
     return list(session.scalars(union(direct, grouped)))
+
+
+def _implying(session: Session, role_id: str) -> set[str]:
+    """The role and every role that implies it, directly or over others."""
+    rule = m.ImpliedRole
+    pairs = session.execute(select(rule.prior_id, rule.implied_id)).all()
+    found, size = {role_id}, 0
+    while len(found) > size:
+        size = len(found)
+        found |= {prior for prior, implied in pairs if implied in found}
+    return found
 
 
 def _service(session: Session, service_id: str) -> list[str]:

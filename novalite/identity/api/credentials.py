@@ -81,7 +81,7 @@ def _moment(text: str | None) -> str | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        plain = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
         raise BadRequest("expires_at must be a time such as 2030-01-31T10:00:00.") from None
-    plain = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
     return plain.isoformat(timespec="microseconds")

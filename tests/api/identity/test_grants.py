@@ -146,7 +146,9 @@ def test_a_role_of_one_domain_counts_only_for_what_it_implies(cloud: Companions)
     assert token_roles(cloud, {"project": {"id": ids["project"]}}) == {"reader"}
     query = f"/role_assignments?user.id={ids['user']}"
     assert [i["role"]["id"] for i in cloud.v3("GET", query).get_json()["role_assignments"]] == [local]
-    assert [i["role"]["id"] for i in cloud.v3("GET", f"{query}&effective").get_json()["role_assignments"]] == [reader]
+    assert [
+        i["role"]["id"] for i in cloud.v3("GET", f"{query}&effective").get_json()["role_assignments"]
+    ] == [reader]
 
 
 # --- application credentials -----------------------------------------------------------------------
@@ -241,3 +243,42 @@ def test_nobody_makes_credentials_for_somebody_else(cloud: Companions) -> None:
     _, user = cloud.member("ada")
     assert credential(cloud, cloud.admin, user["id"]).status_code == 403
     assert cloud.login("admin", PASSWORD)
+
+
+def test_a_credential_made_by_a_credential_has_no_more_roles(cloud: Companions) -> None:
+    _, user = cloud.member("ada")
+    mine = cloud.login("ada", "ada", "ada")
+    made = credential(cloud, mine, user["id"], roles=[{"name": "reader"}], unrestricted=True)
+    first = made.get_json()["application_credential"]
+    token = cloud.auth(by_credential(first, first["secret"])).headers["X-Subject-Token"]
+    second = credential(cloud, token, user["id"], name="second").get_json()["application_credential"]
+    assert [role["name"] for role in second["roles"]] == ["reader"]
+
+
+def test_tokens_end_with_a_role_that_came_by_implication(cloud: Companions) -> None:
+    """The administrator's too: admin implies member, that reader, and that what is taken away here."""
+    cloud.member("ada")
+    reader = cloud.role("reader")
+    made = cloud.v3("POST", "/roles", json={"role": {"name": "viewer"}}).get_json()["role"]["id"]
+    for gone in (f"/roles/{reader}/implies/{made}", f"/roles/{made}"):
+        assert cloud.v3("PUT", f"/roles/{reader}/implies/{made}").status_code == 201
+        token = cloud.login("ada", "ada", "ada")
+        assert cloud.v3("GET", "/auth/projects", token).status_code == 200
+        assert cloud.v3("DELETE", gone).status_code == 204
+        assert cloud.v3("GET", "/auth/projects", token).status_code == 401
+        cloud.admin = cloud.login("admin", PASSWORD, project="admin")
+
+
+def test_tokens_end_with_the_domain_of_the_group_that_gave_the_role(cloud: Companions) -> None:
+    project, user = cloud.member("ada")
+    cloud.v3("DELETE", f"/projects/{project['id']}/users/{user['id']}/roles/{cloud.role('member')}")
+    domain = cloud.v3("POST", "/domains", json={"domain": {"name": "guests"}}).get_json()["domain"]["id"]
+    body = {"group": {"name": "helpers", "domain_id": domain}}
+    group = cloud.v3("POST", "/groups", json=body).get_json()["group"]["id"]
+    given = f"/projects/{project['id']}/groups/{group}/roles/{cloud.role('member')}"
+    assert cloud.v3("PUT", given).status_code == 204
+    assert cloud.v3("PUT", f"/groups/{group}/users/{user['id']}").status_code == 204
+    token = cloud.login("ada", "ada", "ada")
+    cloud.v3("PATCH", f"/domains/{domain}", json={"domain": {"enabled": False}})
+    assert cloud.v3("DELETE", f"/domains/{domain}").status_code == 204
+    assert cloud.v3("GET", "/auth/projects", token).status_code == 401
