@@ -115,7 +115,7 @@ class Server(Base):
     flavor: Mapped[Any] = mapped_column(JsonText)
     vcpus: Mapped[int] = mapped_column(Integer)
     ram_mb: Mapped[int] = mapped_column(Integer)
-    disk_gb: Mapped[int] = mapped_column(Integer)
+    disk_gb: Mapped[int] = mapped_column(BigInteger)  # a sum of three numbers of a flavor
     key_name: Mapped[str | None] = mapped_column(String(255))
     public_key: Mapped[str | None] = mapped_column(Text)
     server_metadata: Mapped[Any] = mapped_column("metadata", JsonText, default=dict)
@@ -152,7 +152,7 @@ class Allocation(Base):
     host: Mapped[str] = mapped_column(String(255), primary_key=True, index=True)
     vcpus: Mapped[int] = mapped_column(Integer)
     ram_mb: Mapped[int] = mapped_column(Integer)
-    disk_gb: Mapped[int] = mapped_column(Integer)
+    disk_gb: Mapped[int] = mapped_column(BigInteger)  # a sum of three numbers of a flavor
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 

@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from novalite.db import flavors
+from novalite.db import flavors, servers
+from novalite.db.models.compute import Server
 from novalite.db.session import Database
 from novalite.errors import (
     FlavorAccessExists,
@@ -17,7 +19,7 @@ from novalite.errors import (
     FlavorNotFound,
     MarkerNotFound,
 )
-from tests.contract.db.rows import ADMIN, MEMBER, STRANGER, a_flavor
+from tests.contract.db.rows import ADMIN, MEMBER, STRANGER, a_flavor, a_server
 
 
 def names(db: Database, ctx: Any = ADMIN, **query: Any) -> list[str]:
@@ -172,3 +174,12 @@ def test_a_page_is_one_statement(five: Database) -> None:
         before = five.statements
         flavors.page(session, MEMBER)
         assert five.statements - before == 1
+
+
+def test_a_server_of_the_largest_flavor_has_a_row(db: Database) -> None:
+    """Root, ephemeral and swap disk may each be 2**31-1, and what a server takes is their sum."""
+    most = 3 * (2**31 - 1)
+    row = a_server(disk_gb=most)
+    db.run(lambda session: servers.create(session, [row]))
+    with db.read() as session:
+        assert session.scalar(select(Server.disk_gb).where(Server.id == row["id"])) == most
