@@ -75,7 +75,11 @@ _SECRET_PAIR = re.compile(
     re.IGNORECASE,
 )
 _SECRET_URL = re.compile(r"(://[^:/@\s]{0,255}:)[^@\s]{1,1024}@")
-_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {9: "\t", 10: "\\n", 13: "\\r"}
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
+    9: "\t",
+    10: "\\n",
+    13: "\\r",
+}
 """A path or name of a user's must not begin a line that looks like one of ours, nor steer a terminal."""
 
 
