@@ -32,6 +32,8 @@ SPOOLED = 64 << 20
 """Bytes of any other body that are read, so that the client hears the application's refusal."""
 IDLE_SECONDS = 60
 """How long an idle connection is kept."""
+CONNECTIONS = 1000
+"""Connections at a time. Idle ones count, so waitress's own 100 would let a few clients keep others out."""
 
 
 class HttpServer(Protocol):
@@ -123,6 +125,8 @@ class WaitressServer:
             ident="novalite",
             max_request_body_size=SPOOLED,
             channel_timeout=IDLE_SECONDS,
+            connection_limit=CONNECTIONS,
+            asyncore_use_poll=True,  # select() knows no descriptor above 1023
             clear_untrusted_proxy_headers=False,  # the application decides, by enable_proxy_headers_parsing
             expose_tracebacks=False,
         )
@@ -192,7 +196,7 @@ class EventletServer:
         import eventlet
 
         self._app, self._socket = _ends_chunked_bodies(app), listening
-        self._pool = eventlet.GreenPool(threads * 8)
+        self._pool = eventlet.GreenPool(max(CONNECTIONS, threads * 8))  # one each, idle or not
         self._loop: Any = None
 
     def start(self) -> None:

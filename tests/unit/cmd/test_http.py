@@ -64,6 +64,15 @@ def test_it_answers_and_ends(program: Program):
     assert program.end(5) == "done"
 
 
+def test_idle_connections_keep_nobody_out(program: Program):
+    held = [socket.create_connection(("127.0.0.1", program.port)) for _ in range(300)]
+    began = time.monotonic()
+    assert program.ask("/x", b"12345") == (200, b"5")
+    assert time.monotonic() - began < 5
+    for link in held:
+        link.close()
+
+
 def test_a_body_in_chunks_is_taken_whole(program: Program):
     assert program.ask(IMAGE, (bytes(1 << 16) for _ in range(40))) == (200, str(40 << 16).encode())
     assert program.ask("/x", iter([b"12", b"345"])) == (200, b"5")
