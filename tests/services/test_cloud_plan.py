@@ -11,6 +11,7 @@ import pytest
 from deploy.dev.cloud import Cloud, Plan
 from deploy.dev.front import serve
 from deploy.dev.ports import answers, free_port
+from deploy.dev.processes import wait_for
 from deploy.dev.settings import write_config
 
 
@@ -55,9 +56,7 @@ def test_front_door_passes_by_a_dead_api() -> None:
         front, dead = free_port(), free_port()
         backends = [dead, alive.getsockname()[1]]
         threading.Thread(target=lambda: asyncio.run(serve(front, backends)), daemon=True).start()
-        for _ in range(100):
-            if answers(front):
-                break
+        wait_for("the front door", lambda: answers(front), 20)
         alive.settimeout(5)
         with socket.create_connection(("127.0.0.1", front), timeout=5) as client:
             client.sendall(b"ping")
