@@ -25,6 +25,8 @@ from deploy.dev.cloud import Cloud, Plan
 from deploy.dev.ports import free_port
 
 MICROVERSION = "2.87"
+PATIENCE = 300.0
+"""Seconds after which something that should have ended is called broken."""
 
 
 class Http:
@@ -128,13 +130,15 @@ def bench_split(db: str, boots: int, clients: int, computes: int) -> dict[str, f
 def _boot(http_: Http, body: Any, times: int) -> list[float]:
     def one() -> None:
         server = http_("POST", "/servers", body)["server"]["id"]
-        while True:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
             status = http_("GET", f"/servers/{server}")["server"]["status"]
             if status == "ACTIVE":
                 return
             if status == "ERROR":
                 raise RuntimeError(http_("GET", f"/servers/{server}")["server"]["fault"])
             time.sleep(0.005)
+        raise RuntimeError(f"server {server} was not ACTIVE within {PATIENCE:.0f} s")
 
     return timed(times, one)
 
@@ -154,8 +158,8 @@ def _many(url: str, token: str, body: Any, boots: int, clients: int) -> dict[str
     accepted = time.perf_counter() - start
     wanted = before + boots // clients * clients
     while _count(watcher, "ACTIVE") < wanted:
-        if time.perf_counter() - start > 300:
-            raise RuntimeError("boots did not end within 300 s")
+        if time.perf_counter() - start > PATIENCE:
+            raise RuntimeError(f"boots did not end within {PATIENCE:.0f} s")
         time.sleep(0.05)
     total = time.perf_counter() - start
     made = boots // clients * clients
@@ -197,6 +201,8 @@ def _deletes(url: str, token: str, clients: int) -> dict[str, float]:
         list(pool.map(lambda part: [part[0]("DELETE", f"/servers/{i}") for i in part[1]], parts))
     gone = set(ids)
     while gone & {s["id"] for s in watcher("GET", "/servers?limit=1000")["servers"]}:
+        if time.perf_counter() - start > PATIENCE:
+            raise RuntimeError(f"deletions did not end within {PATIENCE:.0f} s")
         time.sleep(0.05)
     return {"deletes_per_s": total / (time.perf_counter() - start)}
 
