@@ -58,8 +58,9 @@ class ActionRule:
     """One row of ACTIONS.
 
     `allowed_from`: vm_states that accept the action; `busy`: the task_state while it runs;
-    `lands_in`: the vm_state when it is done (None: unchanged); `during`: task_states that do not
-    stand in its way; `record`: its name in os-instance-actions.
+    `lands_in`: the vm_state when it is done (None: unchanged, or the flow decides); `during`: task_states
+    that do not stand in its way; `record`: its name in os-instance-actions; `flow`: the kind of task that
+    carries it out; `needs_host`: whether a server without a host cannot do it.
     """
 
     allowed_from: tuple[str, ...]
@@ -68,6 +69,8 @@ class ActionRule:
     power: PowerState | None = None
     during: tuple[str, ...] = ()
     record: str = ""
+    flow: str = "power"
+    needs_host: bool = True
 
 
 ACTIONS: dict[str, ActionRule] = {
@@ -87,7 +90,10 @@ ACTIONS: dict[str, ActionRule] = {
     "suspend": ActionRule((ACTIVE,), SUSPENDING, SUSPENDED, PowerState.SHUTDOWN, record="suspend"),
     "resume": ActionRule((SUSPENDED,), RESUMING, ACTIVE, PowerState.RUNNING, record="resume"),
 }
-"""Actions that one host carries out. `create`, `delete`, `lock` and `unlock` are accepted by other rules."""
+"""Actions that are a task. `create`, `delete`, `lock` and `unlock` are accepted by other rules."""
+
+POWER_VERBS = tuple(verb for verb, rule in ACTIONS.items() if rule.flow == "power")
+"""Actions that are nothing but one order to the host of the server."""
 
 SEEN: dict[tuple[str, PowerState], str] = {
     (ACTIVE, PowerState.SHUTDOWN): STOPPED,

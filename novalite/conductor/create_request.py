@@ -116,6 +116,7 @@ def server_rows(ctx: Context, body: CreateServers, resolved: Resolved, count: in
     flavor = resolved.flavor
     disk = RequestSpec(server_id="", flavor=flavor).disk_gb
     rows = []
+    moment = now()
     for index in range(count):
         server_id = new_id()
         name = body.name if count == 1 else f"{body.name}-{index + 1}"
@@ -159,7 +160,8 @@ def server_rows(ctx: Context, body: CreateServers, resolved: Resolved, count: in
                 "scheduler_hints": body.scheduler_hints,
                 "trusted_image_certificates": body.trusted_image_certificates,
                 "networks": body.networks,
-                "created_at": now(),
+                "created_at": moment,
+                "state_since": moment,
             }
         )
     return rows

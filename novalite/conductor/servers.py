@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 
 from novalite.conductor import create_request, quota
 from novalite.conductor.env import Env
+from novalite.conductor.task import Asked, Prepared
 from novalite.context import Context
 from novalite.db import flavors, keypairs, servers, services
 from novalite.db import tasks as db_tasks
+from novalite.db.models.compute import new_id
 from novalite.errors import (
     BadRequest,
     FlavorNotFound,
@@ -38,13 +40,16 @@ from novalite.objects.servers import (
 )
 from novalite.rpc.contracts.compute import Guests
 from novalite.rpc.contracts.servers import Servers
-from novalite.states import ACTIONS, ACTIVE, BUILDING, PAUSED, STOPPED, SUSPENDED
+from novalite.states import ACTIONS, ACTIVE, BUILDING, PAUSED, STOPPED, SUSPENDED, ActionRule
 
 METADATA_STATES = (ACTIVE, PAUSED, SUSPENDED, STOPPED)
 CHANGEABLE = ("name", "description", "hostname", "access_ip_v4", "access_ip_v6", "disk_config")
 MOST_AT_ONCE = 1000
 """Servers of one request, so that a project without limits cannot fill the conductor's memory."""
-_INTERNAL = ("number", "task_id", "public_key", "networks")
+_INTERNAL = (
+    "number", "task_id", "public_key", "networks", "state_since", "old_vm_state", "old_flavor", "migration_id",
+    "rescue", "shelved", "personality",
+)  # fmt: skip
 
 
 def scope(ctx: Context) -> str | None:
@@ -224,23 +229,28 @@ class ServersEndpoint(Servers):
         rule = ACTIONS.get(body.verb)
         if rule is None:
             raise BadRequest(f"There is no such action: {body.verb}")
+        return self.env.db.run(lambda session: self._act(session, ctx, body, rule))
 
-        def work(session: Session) -> Accepted:
-            server = servers.get(session, body.server_id, scope(ctx))
-            _check_lock(ctx, server)
-            if server["host"] is None and server["vm_state"] in rule.allowed_from:
-                raise ServerNotReady(server_id=body.server_id)
-            if rule.during:
-                db_tasks.supersede(session, body.server_id, rule.during)
-            args = {"verb": body.verb, "host": server["host"], "params": body.params}
-            task_id = db_tasks.open_task(
-                session, ctx, "power", rule.record, body.server_id, server["project_id"],
-                self.env.tasks.look_at(), args,
-            )  # fmt: skip
-            servers.begin(session, body.server_id, body.verb, task_id)
-            return Accepted(server_id=body.server_id, task_id=task_id)
-
-        return self.env.db.run(work)
+    def _act(self, session: Session, ctx: Context, body: ServerAction, rule: ActionRule) -> Accepted:
+        server = servers.get(session, body.server_id, scope(ctx))
+        _check_lock(ctx, server)
+        if rule.needs_host and server["host"] is None and server["vm_state"] in rule.allowed_from:
+            raise ServerNotReady(server_id=body.server_id)
+        if rule.during:
+            db_tasks.supersede(session, body.server_id, rule.during)
+        task_id = new_id()
+        servers.begin(session, body.server_id, body.verb, task_id)
+        prepare, more = self.env.tasks.flows[rule.flow].prepare, Prepared()
+        if prepare is not None:
+            more = prepare(self.env, session, Asked(ctx, body.verb, server, task_id, body.params))
+        if more.changes:
+            servers.change(session, body.server_id, **more.changes)
+        args = {"verb": body.verb, "host": server["host"], "params": body.params, **more.args}
+        db_tasks.open_task(
+            session, ctx, rule.flow, rule.record, body.server_id, server["project_id"],
+            self.env.tasks.look_at(), args, task_id,
+        )  # fmt: skip
+        return Accepted(server_id=body.server_id, task_id=task_id, facts=more.facts)
 
     def lock(self, ctx: Context, server_id: str, reason: str | None = None) -> None:
         def work(session: Session) -> None:

@@ -65,13 +65,38 @@ AnyStep = Step | CommitStep | HostStep
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """What accepting an action adds to it: arguments of its task, columns of the server to set with it,
+    and facts that the API's answer needs."""
+
+    args: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An action as it was asked for: `server` is its record before it became busy, `task_id` its task."""
+
+    ctx: Context
+    verb: str
+    server: Record
+    task_id: str
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Flow:
     """All steps of one kind of task. `failed` runs in the closing transaction after everything is
-    undone; it settles the server, or answers True to begin again (having changed `task.facts`)."""
+    undone; it settles the server, or answers True to begin again (having changed `task.facts`).
+
+    `prepare` runs in the accepting transaction, when the state has been checked and the server is marked
+    busy; what it raises refuses the action, and nothing has changed."""
 
     kind: str
     steps: tuple[AnyStep, ...]
     failed: Callable[[Env, Task, Session, NovaliteError], bool]
+    prepare: Callable[[Env, Session, Asked], Prepared] | None = None
 
     def step(self, name: str) -> AnyStep:
         """The step of that name."""

@@ -33,7 +33,7 @@ from novalite.objects.base import Record
 from novalite.objects.servers import ServerQuery
 from novalite.states import ACTIONS, DELETED, DELETING, ERROR, vm_states_of
 
-_TIMES = ("created_at", "updated_at", "launched_at", "terminated_at")
+_TIMES = ("created_at", "updated_at", "launched_at", "terminated_at", "state_since")
 # Plain columns: the ORM's own attributes cost half as much again per statement, and these run for each boot.
 _TABLE: Any = compute.Server.__table__
 Server: Any = _TABLE.c
@@ -109,6 +109,13 @@ def begin(session: Session, server_id: str, verb: str, task_id: str) -> None:
         raise InvalidServerState(verb=rule.record, server_id=server_id, attr=attr, state=server[attr])
 
 
+def _dated(values: dict[str, Any]) -> dict[str, Any]:
+    """The columns with the moments that move along: of any change, and of a new vm_state."""
+    moment = now()
+    since = {"state_since": moment} if "vm_state" in values else {}
+    return {"updated_at": moment, **since, **values}
+
+
 def begin_delete(session: Session, server_id: str, task_id: str) -> None:
     """Deletion is accepted in every state; it takes the server over from whatever was going on."""
     session.execute(
@@ -123,7 +130,7 @@ def change(session: Session, server_id: str, **values: Any) -> None:
     session.execute(
         update(_TABLE)
         .where(Server.id == server_id, Server.deleted.is_(False))
-        .values(**{"updated_at": now(), **values})
+        .values(**_dated(values))
     )
 
 
@@ -134,8 +141,7 @@ def hold(session: Session, server_id: str) -> None:
 
 def change_if_owned(session: Session, server_id: str, task_id: str, /, **values: Any) -> bool:
     """Set columns while `task_id` is what keeps the server busy; False when it no longer is."""
-    values = {"updated_at": now(), **values}
-    moved = run_statement(session, _CHANGE_OWNED, b_id=server_id, b_task=task_id, **values)
+    moved = run_statement(session, _CHANGE_OWNED, b_id=server_id, b_task=task_id, **_dated(values))
     return bool(moved.rowcount)
 
 
@@ -162,7 +168,7 @@ def mark_deleted(session: Session, server_id: str) -> None:
         .where(Server.id == server_id)
         .values(
             deleted=True, vm_state=DELETED, task_state=None, task_id=None, power_state=0,
-            terminated_at=moment, updated_at=moment,
+            terminated_at=moment, updated_at=moment, state_since=moment,
         )
     )  # fmt: skip
 
@@ -354,6 +360,6 @@ def change_if_idle(session: Session, server_id: str, vm_state: str, /, **values:
     moved = session.execute(
         update(_TABLE)
         .where(Server.id == server_id, Server.vm_state == vm_state, *idle)
-        .values(**{"updated_at": now(), **values})
+        .values(**_dated(values))
     )
     return bool(moved.rowcount)  # type: ignore[attr-defined]

@@ -41,9 +41,12 @@ def open_task(
     project_id: str | None,
     look_at: float,
     args: dict[str, Any] | None = None,
+    task_id: str | None = None,
 ) -> str:
     """Write the intent; answers the task's id. Nobody runs it before it is poked or `look_at` passes."""
     row = opened(ctx, kind, action, server_id, project_id, look_at, args)
+    if task_id is not None:
+        row["id"] = task_id
     write_opened(session, [row])
     return str(row["id"])
 

@@ -86,10 +86,14 @@ class ServerUpdate(Message):
 
 
 class Accepted(Message):
-    """conductor -> api: the intent is written; `task_id` is to be poked (None: nothing left to do)."""
+    """conductor -> api: the intent is written; `task_id` is to be poked (None: nothing left to do).
+
+    `facts`: what the answer needs to know of it, such as the id of an image that will be.
+    """
 
     server_id: str
     task_id: str | None = None
+    facts: dict[str, Any] = Field(default_factory=dict)
 
 
 class GuestSpec(Message):

@@ -7,7 +7,9 @@ import pytest
 from novalite.api import app
 from novalite.api.policies import RULES
 from novalite.api.policy import Policy
-from novalite.api.servers.actions import ACTIONS, LATER, PLAIN
+from novalite.api.servers.actions import ACTIONS
+from novalite.api.servers.actions.later import LATER
+from novalite.api.servers.actions.power import PLAIN
 from novalite.conf.load import for_tests
 from novalite.context import Context
 

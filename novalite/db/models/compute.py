@@ -81,6 +81,10 @@ class Host(Base):
 class Server(Base):
     """One server. `flavor` is the copy it was built with; `vcpus`, `ram_mb`, `disk_gb` are what it takes.
 
+    `state_since` is when it came into its `vm_state`. `old_vm_state`, `old_flavor` and `migration_id` tell what
+    an unconfirmed resize goes back to; `rescue` ({"image"}) and `shelved` ({"image_id", "at", "host"}) how it
+    is being rescued or was shelved; `personality` ([{"path", "contents"}]) the files it was created with.
+
     Metadata, tags and fault live in the row as JSON: a page of servers is one statement.
     """
 
@@ -89,6 +93,7 @@ class Server(Base):
         Index(None, "project_id", "deleted", "created_at", "id"),
         Index(None, "deleted", "created_at", "id"),
         Index(None, "host", "deleted"),
+        Index(None, "vm_state", "state_since"),
         TABLE,
     )
 
@@ -135,6 +140,13 @@ class Server(Base):
     scheduler_hints: Mapped[Any] = mapped_column(JsonText, default=dict)
     trusted_image_certificates: Mapped[Any] = mapped_column(JsonText, nullable=True)
     networks: Mapped[Any] = mapped_column(JsonText, nullable=True)
+    state_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    old_vm_state: Mapped[str | None] = mapped_column(String(32))
+    old_flavor: Mapped[Any] = mapped_column(JsonText, nullable=True)
+    migration_id: Mapped[str | None] = mapped_column(String(36))
+    rescue: Mapped[Any] = mapped_column(JsonText, nullable=True)
+    shelved: Mapped[Any] = mapped_column(JsonText, nullable=True)
+    personality: Mapped[Any] = mapped_column(JsonText, nullable=True)
     fault: Mapped[Any] = mapped_column(JsonText, nullable=True)
     deleted: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
@@ -144,7 +156,10 @@ class Server(Base):
 
 
 class Allocation(Base):
-    """What one server takes from one host; the sum over a host equals its `used_*`."""
+    """What one server takes from one host; the sum over a host equals its `used_*`.
+
+    `server_id` may be the uuid of a migration: the place that a server keeps until its resize is confirmed.
+    """
 
     __tablename__ = "allocations"
 

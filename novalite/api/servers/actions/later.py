@@ -1,0 +1,69 @@
+"""Published actions this cloud cannot do yet, and those that are gone for good."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from novalite.api.actions import Action
+from novalite.api.routing import Call, Result
+from novalite.api.servers.access import load
+from novalite.api.servers.actions.table import ACTIONS
+from novalite.errors import Gone, NotImplementedHere
+
+LATER = {
+    # action: (policy, first minor version, last minor version)
+    "rescue": ("os_compute_api:os-rescue", 1, None),
+    "unrescue": ("os_compute_api:os-unrescue", 1, None),
+    "shelve": ("os_compute_api:os-shelve:shelve", 1, None),
+    "shelveOffload": ("os_compute_api:os-shelve:shelve_offload", 1, None),
+    "unshelve": ("os_compute_api:os-shelve:unshelve", 1, None),
+    "resize": ("os_compute_api:servers:resize", 1, None),
+    "confirmResize": ("os_compute_api:servers:confirm_resize", 1, None),
+    "revertResize": ("os_compute_api:servers:revert_resize", 1, None),
+    "rebuild": ("os_compute_api:servers:rebuild", 1, None),
+    "createImage": ("os_compute_api:servers:create_image", 1, None),
+    "createBackup": ("os_compute_api:os-create-backup", 1, None),
+    "changePassword": ("os_compute_api:os-admin-password", 1, None),
+    "addSecurityGroup": ("os_compute_api:os-security-groups:add", 1, None),
+    "removeSecurityGroup": ("os_compute_api:os-security-groups:remove", 1, None),
+    "forceDelete": ("os_compute_api:os-deferred-delete:force", 1, None),
+    "restore": ("os_compute_api:os-deferred-delete:restore", 1, None),
+    "trigger_crash_dump": ("os_compute_api:servers:trigger_crash_dump", 17, None),
+    "migrate": ("os_compute_api:os-migrate-server:migrate", 1, None),
+    "os-migrateLive": ("os_compute_api:os-migrate-server:migrate_live", 1, None),
+    "evacuate": ("os_compute_api:os-evacuate", 1, None),
+    "os-resetState": ("os_compute_api:os-admin-actions:reset_state", 1, None),
+    "injectNetworkInfo": ("os_compute_api:os-admin-actions:inject_network_info", 1, None),
+    "addFixedIp": ("os_compute_api:os-multinic:add", 1, 43),
+    "removeFixedIp": ("os_compute_api:os-multinic:remove", 1, 43),
+    "addFloatingIp": ("os_compute_api:os-floating-ips:add", 1, 43),
+    "removeFloatingIp": ("os_compute_api:os-floating-ips:remove", 1, 43),
+    "os-getVNCConsole": ("os_compute_api:os-remote-consoles", 1, 5),
+    "os-getSPICEConsole": ("os_compute_api:os-remote-consoles", 1, 5),
+    "os-getSerialConsole": ("os_compute_api:os-remote-consoles", 1, 5),
+}
+"""Published actions this cloud cannot do yet: the server is looked up, then 501."""
+
+GONE = ("resetNetwork", "os-getRDPConsole")
+"""Actions that answer 410 at every version."""
+
+
+def _later(name: str, rule: str, since: int, until: int | None) -> None:
+    def handler(call: Call, server_id: str, value: Any) -> Result:
+        load(call, server_id, rule)
+        raise NotImplementedHere(f"The action {name} is not available in this cloud yet.")
+
+    ACTIONS.rows[name] = Action(name, handler, Any, since, until)
+
+
+def _gone(name: str) -> None:
+    def handler(call: Call, server_id: str, value: Any) -> Result:
+        raise Gone
+
+    ACTIONS.rows[name] = Action(name, handler, Any)
+
+
+for _name, _row in LATER.items():
+    _later(_name, *_row)
+for _name in GONE:
+    _gone(_name)
