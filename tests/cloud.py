@@ -1,4 +1,5 @@
-"""A control plane in one process: real conductor, scheduler, compute and API, a fake hypervisor, one bus.
+"""A control plane in one process: real conductor, scheduler, compute and API, one bus, and hypervisors that
+are fake unless `per_host` chooses another driver (`tests/real/cloud.py` does).
 
 Every message crosses as JSON; casts are done before the outermost call returns, so a test sees the end of
 what it began. Time for leases and waits is a clock that only `recover` moves.
@@ -15,6 +16,7 @@ from oslo_config.cfg import ConfigOpts
 
 from novalite.api.app import create_app
 from novalite.compute.manager import ComputeManager
+from novalite.compute.virt import load_driver
 from novalite.compute.virt.fake import FakeDriver
 from novalite.conductor.bootstrap import bootstrap
 from novalite.conductor.manager import ConductorManager
@@ -81,12 +83,12 @@ class Conductor:
 
 
 class Host:
-    """One compute daemon over one fake hypervisor."""
+    """One compute daemon over one hypervisor, the fake one unless its configuration names another."""
 
     def __init__(self, cloud: Cloud, name: str) -> None:
         self.cloud, self.name = cloud, name
-        self.conf = load.for_tests({**cloud.overrides, "host": name})
-        self.driver = FakeDriver(self.conf)
+        self.conf = load.for_tests({**cloud.overrides, **cloud.per_host.get(name, {}), "host": name})
+        self.driver: Any = load_driver(self.conf)
         self.start()
 
     def start(self) -> None:
@@ -103,7 +105,8 @@ class Host:
 
 
 class Cloud:
-    """See the module. `url` selects another database than a SQLite file in `folder`."""
+    """See the module. `url` selects another database than a SQLite file in `folder`; `overrides` are
+    configuration of everybody, `per_host` of one compute daemon each."""
 
     def __init__(
         self,
@@ -112,6 +115,7 @@ class Cloud:
         conductors: int = 1,
         url: str | None = None,
         overrides: dict[str, Any] | None = None,
+        per_host: dict[str, dict[str, Any]] | None = None,
     ) -> None:
         from tests.flows.harness import KillingDatabase
 
@@ -121,6 +125,7 @@ class Cloud:
             "compute.instances_path": str(folder / "instances"),
         }
         self.overrides = {**DEFAULTS, **paths, **(overrides or {})}
+        self.per_host = per_host or {}
         self.conf: ConfigOpts = load.for_tests({**self.overrides, "host": "controller"})
         self.clock = Clock()
         self.bus = LocalBus(inline=True)
@@ -160,8 +165,10 @@ class Cloud:
         return list(self.hosts)
 
     def driver(self, host: str) -> FakeDriver:
-        """The hypervisor of a host."""
-        return self.hosts[host].driver
+        """The fake hypervisor of a host."""
+        driver = self.hosts[host].driver
+        assert isinstance(driver, FakeDriver)
+        return driver
 
     def fail_everywhere(self, operation: str, reason: str, times: int | None = 1) -> None:
         """Each host's hypervisor refuses `operation`, `times` times (None: always)."""

@@ -1,0 +1,113 @@
+"""Every server action on a real guest, asked through the API, with the guest's own console as the witness.
+
+A test takes the fixture `real`, a whole cloud that this file shares (`tests/real/cloud.py` says what it offers),
+and boots the guests it needs. A boot costs some ten seconds of a processor, so tests that leave a guest as
+they found it share one: the fixture `shared` is an ACTIVE guest that is up, and it must be so afterwards.
+
+    def test_something_about_a_guest(real: RealCloud) -> None:
+        guest = real.boot("mine")                     # of real.image and the flavor "small"; said "up" already
+        guest.act({"pause": None})                    # as its owner; done when this returns
+        assert guest.status() == "PAUSED"
+        guest.run("touch /marker")                    # inside it, through the guest agent
+        guest.wait_up(2)["rootmib"]                   # what it says of itself at its second boot
+
+Whatever a test leaves is removed at the end; disks, domains and QEMU processes with it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.dev.hosts import Hypervisors
+from tests.real.cloud import Guest, RealCloud
+
+pytest.importorskip("libvirt")
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="QEMU is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def real(hypervisors: Hypervisors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCloud]:
+    """One cloud for this file."""
+    cloud = RealCloud(tmp_path_factory.mktemp("real"), hypervisors.host(2))
+    try:
+        yield cloud
+    finally:
+        cloud.close()
+
+
+@pytest.fixture(scope="module")
+def _shared(real: RealCloud) -> Guest:
+    return real.boot("shared")
+
+
+@pytest.fixture
+def shared(_shared: Guest) -> Iterator[Guest]:
+    """A guest that several tests use, one after the other: each leaves it ACTIVE and up."""
+    assert _shared.status() == "ACTIVE", "a test before this one left the shared guest otherwise"
+    yield _shared
+
+
+# --- power ----------------------------------------------------------------------------------------
+
+
+def test_a_created_server_boots_its_image_and_its_console_says_so(shared: Guest) -> None:
+    said = shared.wait_up(1)
+    assert int(said["rootmib"]) > 900, "the root disk has the flavor's size, not the image's"
+    assert said["cpus"] == "1"
+    assert shared.run("cat /etc/novalite-guest") == "novalite guest 1\n"
+
+
+def test_a_paused_guest_stands_still_and_goes_on(shared: Guest) -> None:
+    shared.run("(while sleep 0.2; do echo tick > /dev/console; done) > /dev/null 2>&1 & echo $! > /run/ticks")
+    shared.wait("ticks", lambda: "tick" in shared.console())
+    shared.act({"pause": None})
+    assert shared.status() == "PAUSED"
+    frozen = shared.console().count("tick")
+    with pytest.raises(AssertionError, match="not within"):
+        shared.wait("one more tick", lambda: shared.console().count("tick") > frozen, 1)
+    shared.act({"unpause": None})
+    assert shared.status() == "ACTIVE"
+    shared.wait("it goes on", lambda: shared.console().count("tick") > frozen)
+    shared.run("kill $(cat /run/ticks)")
+
+
+def test_a_suspended_guest_resumes_where_it_was(shared: Guest) -> None:
+    boots = shared.boots()
+    shared.run("echo remembered > /run/in-memory")
+    shared.act({"suspend": None})
+    assert shared.status() == "SUSPENDED"
+    shared.act({"resume": None})
+    assert shared.status() == "ACTIVE"
+    assert shared.run("cat /run/in-memory") == "remembered\n"
+    assert shared.boots() == boots
+
+
+def test_reboot_stop_and_start_are_boots_of_the_same_disk(shared: Guest) -> None:
+    boots = shared.boots()
+    shared.run("echo kept > /root/on-disk; sync")
+    shared.act({"reboot": {"type": "SOFT"}})
+    shared.wait_up(boots + 1)
+    assert shared.console().count("novalite-guest: going down") == 1, "it was asked"
+    shared.act({"reboot": {"type": "HARD"}})
+    shared.wait_up(boots + 2)
+    assert shared.console().count("novalite-guest: going down") == 1, "it was not asked"
+    shared.act({"os-stop": None})
+    assert shared.status() == "SHUTOFF"
+    assert shared.console().count("novalite-guest: going down") == 2
+    shared.act({"os-start": None})
+    shared.wait_up(boots + 3)
+    assert shared.status() == "ACTIVE"
+    assert shared.run("cat /root/on-disk") == "kept\n"
+
+
+def test_a_deleted_server_leaves_nothing(real: RealCloud) -> None:
+    guest = real.boot("gone", wait=False)
+    assert guest.traces()
+    assert real.member.delete(f"/servers/{guest.id}").status_code == 204
+    assert guest.traces() == []
