@@ -11,6 +11,7 @@ from pathlib import Path
 
 from oslo_config.cfg import ConfigOpts
 
+from novalite.conductor import periodic
 from novalite.conductor.env import Env
 from novalite.conductor.feed import Feed
 from novalite.conductor.identity import ExpireRevocations, make_signer
@@ -114,7 +115,7 @@ class ConductorManager:
         """Periodic work besides the sweep."""
         lifetime = self.conf.identity.token_expiration
         jobs = ExpireUploads(self.db, self.conf), ExpireRevocations(self.db, lifetime)
-        return [_periodic(job) for job in jobs]
+        return [*[_periodic(job) for job in jobs], *periodic.periodics(self.env)]
 
     def stop(self, grace: float = 30.0) -> None:
         """Finish what runs, leave the rest to others."""
