@@ -17,7 +17,12 @@ from novalite.api.policy import Policy, Rule
 from novalite.api.prefixes import Prefixes
 from novalite.api.routing import Row, view_of
 from novalite.api.runtime import ApiRuntime, IdentityPort
+from novalite.images.embedded import EmbeddedImages
+from novalite.networks.absent import NoNetworks
+from novalite.networks.port import NetworkPort
 from novalite.rpc.client import Client
+from novalite.volumes.absent import NoVolumes
+from novalite.volumes.port import VolumePort
 
 NOUNS = (
     "versions",
@@ -35,6 +40,18 @@ NOUNS = (
     "aggregates",
     "limits",
     "quotas",
+    "interfaces",
+    "security_groups",
+    "server_consoles",
+    "shares",
+    "volume_attachments",
+    "legacy.baremetal",
+    "legacy.gone",
+    "legacy.images",
+    "legacy.networks",
+    "legacy.security_groups",
+    "legacy.volumes",
+    "legacy.volumes_boot",
 )
 """Modules of this package with a table `ROUTES`."""
 
@@ -43,17 +60,34 @@ COMPANIONS = ("novalite.identity.api", "novalite.images.api")
 """Packages with `blueprint(runtime)`; they name their own URL prefix."""
 
 
-def create_app(conf: cfg.ConfigOpts, client: Client, identity: IdentityPort | None = None) -> Flask:
-    """The whole API over `client`; `identity` None means the embedded one. Opens no connection itself."""
+def create_app(
+    conf: cfg.ConfigOpts,
+    client: Client,
+    identity: IdentityPort | None = None,
+    networks: NetworkPort | None = None,
+    volumes: VolumePort | None = None,
+) -> Flask:
+    """The whole API over `client`. Opens no connection itself.
+
+    `identity` None means the embedded one, `networks` and `volumes` None that the cloud has no such service.
+    """
     app = Flask("novalite.api", static_folder=None)
     app.url_map.strict_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    runtime = ApiRuntime(conf, client, identity or _embedded(conf, client), Policy(conf, rules()))
+    runtime = ApiRuntime(
+        conf,
+        client,
+        identity or _embedded(conf, client),
+        Policy(conf, rules()),
+        EmbeddedImages(conf, client),
+        networks or NoNetworks(),
+        volumes or NoVolumes(),
+    )
     app.extensions["novalite"] = runtime
     middleware.install(app)
     faults.install(app)
     versions.install(app)
-    rows = [row for module in _present(NOUNS, "novalite.api.") for row in module.ROUTES.rows]
+    rows = routes()
     _add_rows(app, rows)
     for module in _present(COMPANIONS):
         if hasattr(module, "blueprint"):
@@ -63,6 +97,11 @@ def create_app(conf: cfg.ConfigOpts, client: Client, identity: IdentityPort | No
     if conf.api.enable_proxy_headers_parsing:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_prefix=1)  # type: ignore[method-assign]
     return app
+
+
+def routes() -> list[Row]:
+    """Every row of the compute API."""
+    return [row for module in _present(NOUNS, "novalite.api.") for row in module.ROUTES.rows]
 
 
 def rules() -> list[Rule]:

@@ -206,7 +206,10 @@ ACTIONS = [
         "os_compute_api:os-remote-consoles",
         MEMBER,
         "Open a console.",
-        (f"{ACTION} (os-getVNCConsole, os-getSPICEConsole, os-getSerialConsole)",),
+        (
+            f"POST {SERVER}/remote-consoles",
+            f"{ACTION} (os-getVNCConsole, os-getSPICEConsole, os-getSerialConsole)",
+        ),
     ),
 ]
 
@@ -416,4 +419,225 @@ CLOUD = [
     ),
 ]
 
-RULES = [*BLOCKS, *SERVERS, *ACTIONS, *SERVER_PARTS, *FLAVORS, *KEYPAIRS, *CLOUD]
+PROXIES = [
+    Rule(
+        "os_compute_api:os-attach-interfaces:list",
+        READER,
+        "List the ports of a server.",
+        (f"GET {SERVER}/os-interface",),
+    ),
+    Rule(
+        "os_compute_api:os-attach-interfaces:show",
+        READER,
+        "Show a port of a server.",
+        (f"GET {SERVER}/os-interface/{{port_id}}",),
+    ),
+    Rule(
+        "os_compute_api:os-attach-interfaces:create",
+        MEMBER,
+        "Attach a port or network.",
+        (f"POST {SERVER}/os-interface",),
+    ),
+    Rule(
+        "os_compute_api:os-attach-interfaces:delete",
+        MEMBER,
+        "Detach a port.",
+        (f"DELETE {SERVER}/os-interface/{{port_id}}",),
+    ),
+    Rule(
+        "os_compute_api:os-volumes-attachments:index",
+        READER,
+        "List the volumes of a server.",
+        (f"GET {SERVER}/os-volume_attachments",),
+    ),
+    Rule(
+        "os_compute_api:os-volumes-attachments:show",
+        READER,
+        "Show a volume of a server.",
+        (f"GET {SERVER}/os-volume_attachments/{{volume_id}}",),
+    ),
+    Rule(
+        "os_compute_api:os-volumes-attachments:create",
+        MEMBER,
+        "Attach a volume.",
+        (f"POST {SERVER}/os-volume_attachments",),
+    ),
+    Rule(
+        "os_compute_api:os-volumes-attachments:update",
+        MEMBER,
+        "Change what becomes of an attached volume.",
+        (f"PUT {SERVER}/os-volume_attachments/{{volume_id}}",),
+    ),
+    Rule(
+        "os_compute_api:os-volumes-attachments:swap",
+        SERVICE,
+        "Put another volume in the place of an attached one.",
+        (f"PUT {SERVER}/os-volume_attachments/{{volume_id}}",),
+    ),
+    Rule(
+        "os_compute_api:os-volumes-attachments:delete",
+        MEMBER,
+        "Detach a volume.",
+        (f"DELETE {SERVER}/os-volume_attachments/{{volume_id}}",),
+    ),
+    Rule(
+        "os_compute_api:os-server-shares:index",
+        READER,
+        "List the shares of a server.",
+        (f"GET {SERVER}/shares",),
+    ),
+    Rule(
+        "os_compute_api:os-server-shares:show",
+        READER,
+        "Show a share of a server.",
+        (f"GET {SERVER}/shares/{{share_id}}",),
+    ),
+    Rule("os_compute_api:os-server-shares:create", MEMBER, "Attach a share.", (f"POST {SERVER}/shares",)),
+    Rule(
+        "os_compute_api:os-server-shares:delete",
+        MEMBER,
+        "Detach a share.",
+        (f"DELETE {SERVER}/shares/{{share_id}}",),
+    ),
+    Rule(
+        "os_compute_api:os-security-groups:list",
+        READER,
+        "List the security groups of a server.",
+        (f"GET {SERVER}/os-security-groups",),
+    ),
+    Rule(
+        "os_compute_api:os-security-groups:get",
+        READER,
+        "List security groups.",
+        ("GET /os-security-groups",),
+    ),
+    Rule(
+        "os_compute_api:os-security-groups:show",
+        READER,
+        "Show a security group.",
+        ("GET /os-security-groups/{group_id}",),
+    ),
+    Rule(
+        "os_compute_api:os-security-groups:create",
+        MEMBER,
+        "Create a security group.",
+        ("POST /os-security-groups",),
+    ),
+    Rule(
+        "os_compute_api:os-security-groups:update",
+        MEMBER,
+        "Change a security group.",
+        ("PUT /os-security-groups/{group_id}",),
+    ),
+    Rule(
+        "os_compute_api:os-security-groups:delete",
+        MEMBER,
+        "Delete a security group.",
+        ("DELETE /os-security-groups/{group_id}",),
+    ),
+    Rule(
+        "os_compute_api:os-security-groups:rule:create",
+        MEMBER,
+        "Add a rule to a security group.",
+        ("POST /os-security-group-rules",),
+    ),
+    Rule(
+        "os_compute_api:os-security-groups:rule:delete",
+        MEMBER,
+        "Delete a rule of a security group.",
+        ("DELETE /os-security-group-rules/{rule_id}",),
+    ),
+    Rule("os_compute_api:os-networks:list", READER, "List networks.", ("GET /os-networks",)),
+    Rule("os_compute_api:os-networks:show", READER, "Show a network.", ("GET /os-networks/{network_id}",)),
+    Rule(
+        "os_compute_api:os-tenant-networks:list",
+        READER,
+        "List networks, in fewer words.",
+        ("GET /os-tenant-networks",),
+    ),
+    Rule(
+        "os_compute_api:os-tenant-networks:show",
+        READER,
+        "Show a network, in fewer words.",
+        ("GET /os-tenant-networks/{network_id}",),
+    ),
+    Rule(
+        "os_compute_api:os-floating-ip-pools",
+        ANY,
+        "List where floating addresses come from.",
+        ("GET /os-floating-ip-pools",),
+    ),
+    Rule(
+        "os_compute_api:os-floating-ips:list",
+        READER,
+        "List floating addresses.",
+        ("GET /os-floating-ips",),
+    ),
+    Rule(
+        "os_compute_api:os-floating-ips:show",
+        READER,
+        "Show a floating address.",
+        ("GET /os-floating-ips/{floating_ip_id}",),
+    ),
+    Rule(
+        "os_compute_api:os-floating-ips:create",
+        MEMBER,
+        "Allocate a floating address.",
+        ("POST /os-floating-ips",),
+    ),
+    Rule(
+        "os_compute_api:os-floating-ips:delete",
+        MEMBER,
+        "Release a floating address.",
+        ("DELETE /os-floating-ips/{floating_ip_id}",),
+    ),
+    Rule("os_compute_api:os-volumes:list", READER, "List volumes.", ("GET /os-volumes",)),
+    Rule(
+        "os_compute_api:os-volumes:detail",
+        READER,
+        "List volumes with all fields.",
+        ("GET /os-volumes/detail",),
+    ),
+    Rule("os_compute_api:os-volumes:show", READER, "Show a volume.", ("GET /os-volumes/{volume_id}",)),
+    Rule("os_compute_api:os-volumes:create", MEMBER, "Create a volume.", ("POST /os-volumes",)),
+    Rule("os_compute_api:os-volumes:delete", MEMBER, "Delete a volume.", ("DELETE /os-volumes/{volume_id}",)),
+    Rule("os_compute_api:os-volumes:snapshots:list", READER, "List snapshots.", ("GET /os-snapshots",)),
+    Rule(
+        "os_compute_api:os-volumes:snapshots:detail",
+        READER,
+        "List snapshots with all fields.",
+        ("GET /os-snapshots/detail",),
+    ),
+    Rule(
+        "os_compute_api:os-volumes:snapshots:show",
+        READER,
+        "Show a snapshot.",
+        ("GET /os-snapshots/{snapshot_id}",),
+    ),
+    Rule("os_compute_api:os-volumes:snapshots:create", MEMBER, "Create a snapshot.", ("POST /os-snapshots",)),
+    Rule(
+        "os_compute_api:os-volumes:snapshots:delete",
+        MEMBER,
+        "Delete a snapshot.",
+        ("DELETE /os-snapshots/{snapshot_id}",),
+    ),
+    Rule(
+        "os_compute_api:os-baremetal-nodes:list",
+        ADMIN,
+        "List bare metal nodes; also asked before changes are refused.",
+        (
+            "GET /os-baremetal-nodes",
+            "POST /os-baremetal-nodes",
+            "DELETE /os-baremetal-nodes/{node_id}",
+            "POST /os-baremetal-nodes/{node_id}/action",
+        ),
+    ),
+    Rule(
+        "os_compute_api:os-baremetal-nodes:show",
+        ADMIN,
+        "Show a bare metal node.",
+        ("GET /os-baremetal-nodes/{node_id}",),
+    ),
+]
+
+RULES = [*BLOCKS, *SERVERS, *ACTIONS, *SERVER_PARTS, *FLAVORS, *KEYPAIRS, *CLOUD, *PROXIES]

@@ -9,8 +9,11 @@ from flask import current_app
 from oslo_config import cfg
 
 from novalite.context import Context
+from novalite.images.port import ImageCatalog
+from novalite.networks.port import NetworkPort
 from novalite.rpc.client import Client
 from novalite.rpc.contracts.base import Contract
+from novalite.volumes.port import VolumePort
 
 if TYPE_CHECKING:
     from novalite.api.policy import Policy
@@ -36,6 +39,9 @@ class ApiRuntime:
     client: Client
     identity: IdentityPort
     policy: Policy
+    images: ImageCatalog
+    networks: NetworkPort
+    volumes: VolumePort
 
     def peer(self, contract: type[C]) -> C:
         """The server of `contract` on the bus, e.g. `runtime().peer(Flavors).show(ctx, id)`."""

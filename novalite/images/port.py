@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from novalite.context import Context
-from novalite.objects.images import Image, ImageSource
+from novalite.objects.images import Image, ImageChange, ImageQuery, ImageSource
 
 
 class ImagePort(Protocol):
@@ -19,3 +20,20 @@ class ImagePort(Protocol):
 
     def source(self, ctx: Context, image: Image) -> ImageSource:
         """How a compute host fetches it; ImageNotActive when there is nothing to fetch."""
+
+
+class ImageCatalog(Protocol):
+    """What the compute API's own image routes ask. Thread-safe; an image the caller may not see is ImageNotFound,
+    one that the caller may see but not change is Forbidden."""
+
+    def page(self, ctx: Context, query: ImageQuery) -> list[Image]:
+        """Images the caller may see. MarkerNotFound for a marker that is none of them."""
+
+    def show(self, ctx: Context, image_id: str) -> Image:
+        """One image."""
+
+    def change(self, ctx: Context, image_id: str, changes: Sequence[ImageChange]) -> Image:
+        """All of the changes or none. TooLarge over the number of properties."""
+
+    def delete(self, ctx: Context, image_id: str) -> None:
+        """The record and its bytes. Forbidden for a protected image."""

@@ -10,7 +10,7 @@ from novalite.api.routing import Call
 from novalite.api.runtime import runtime
 from novalite.api.schemas import is_uuid
 from novalite.context import Context
-from novalite.errors import NovaliteError, ServerNotFound
+from novalite.errors import InvalidServerState, NovaliteError, ServerLocked, ServerNotFound
 from novalite.objects.base import Record
 from novalite.objects.servers import Accepted
 from novalite.rpc.contracts.servers import Servers, Tasks
@@ -62,3 +62,15 @@ def poke(ctx: Context, *accepted: Accepted | Sequence[str]) -> None:
         runtime().peer(Tasks).poke(ctx, ids)
     except NovaliteError as error:
         LOG.warning("tasks %s wait for the next sweep: %s", ", ".join(ids), error)
+
+
+def require(call: Call, server: Record, verb: str, vm_states: tuple[str, ...]) -> None:
+    """The server may be changed now: it is not locked for the caller, idle, and in one of these states.
+
+    For changes that another service carries out; raises ServerLocked or InvalidServerState.
+    """
+    if server["locked_by"] and not call.ctx.is_admin:
+        raise ServerLocked(server_id=server["id"])
+    for attr, fits in (("vm_state", server["vm_state"] in vm_states), ("task_state", not server["task_state"])):
+        if not fits:
+            raise InvalidServerState(verb=verb, server_id=server["id"], attr=attr, state=server[attr])

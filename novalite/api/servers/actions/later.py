@@ -24,8 +24,6 @@ LATER = {
     "createImage": ("os_compute_api:servers:create_image", 1, None),
     "createBackup": ("os_compute_api:os-create-backup", 1, None),
     "changePassword": ("os_compute_api:os-admin-password", 1, None),
-    "addSecurityGroup": ("os_compute_api:os-security-groups:add", 1, None),
-    "removeSecurityGroup": ("os_compute_api:os-security-groups:remove", 1, None),
     "forceDelete": ("os_compute_api:os-deferred-delete:force", 1, None),
     "restore": ("os_compute_api:os-deferred-delete:restore", 1, None),
     "trigger_crash_dump": ("os_compute_api:servers:trigger_crash_dump", 17, None),
@@ -34,13 +32,6 @@ LATER = {
     "evacuate": ("os_compute_api:os-evacuate", 1, None),
     "os-resetState": ("os_compute_api:os-admin-actions:reset_state", 1, None),
     "injectNetworkInfo": ("os_compute_api:os-admin-actions:inject_network_info", 1, None),
-    "addFixedIp": ("os_compute_api:os-multinic:add", 1, 43),
-    "removeFixedIp": ("os_compute_api:os-multinic:remove", 1, 43),
-    "addFloatingIp": ("os_compute_api:os-floating-ips:add", 1, 43),
-    "removeFloatingIp": ("os_compute_api:os-floating-ips:remove", 1, 43),
-    "os-getVNCConsole": ("os_compute_api:os-remote-consoles", 1, 5),
-    "os-getSPICEConsole": ("os_compute_api:os-remote-consoles", 1, 5),
-    "os-getSerialConsole": ("os_compute_api:os-remote-consoles", 1, 5),
 }
 """Published actions this cloud cannot do yet: the server is looked up, then 501."""
 
