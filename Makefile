@@ -57,13 +57,15 @@ bench: ## measure; the last line is one JSON object
 	@deploy/install-deps
 	@$(PYTHON_IN)/python -m benchmarks $(ARGS)
 
-docs: ## regenerate etc/novalite.conf.sample and etc/policy.yaml.sample
+docs: ## regenerate etc/*.sample and docs/reference.html
 	@deploy/install-deps --no-apt
 	@$(PYTHON_IN)/novalite-manage config sample > etc/novalite.conf.sample.new
 	@mv etc/novalite.conf.sample.new etc/novalite.conf.sample
 	@$(PYTHON_IN)/novalite-manage policy sample > etc/policy.yaml.sample.new
 	@mv etc/policy.yaml.sample.new etc/policy.yaml.sample
-	@echo "etc/novalite.conf.sample and etc/policy.yaml.sample are up to date"
+	@$(PYTHON_IN)/novalite-manage reference > docs/reference.html.new
+	@mv docs/reference.html.new docs/reference.html
+	@echo "etc/novalite.conf.sample, etc/policy.yaml.sample and docs/reference.html are up to date"
 
 db-revision: ## a new database revision from the models: M='add colour to servers'
 	@deploy/install-deps --no-apt

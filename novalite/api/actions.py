@@ -35,6 +35,7 @@ class Action:
     """One row. `value` is the type of what stands behind the name; versions are minor and inclusive.
 
     `policy` is checked against the caller's own project; None: the handler authorises itself.
+    `answer` says what the answer looks like, for the documents (shapes.py).
     """
 
     name: str
@@ -44,6 +45,7 @@ class Action:
     until: int | None = None
     policy: str | None = None
     status: int = 202
+    answer: Any = None
 
     def at(self, minor: int) -> bool:
         """Whether the action exists in that minor version."""

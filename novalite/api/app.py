@@ -12,7 +12,7 @@ from flask import Flask
 from oslo_config import cfg
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from novalite.api import faults, middleware, versions
+from novalite.api import faults, middleware, openapi, versions
 from novalite.api.policy import Policy, Rule
 from novalite.api.prefixes import Prefixes
 from novalite.api.routing import Row, view_of
@@ -89,6 +89,7 @@ def create_app(
     versions.install(app)
     rows = routes()
     _add_rows(app, rows)
+    openapi.install(app, rows, rules())
     for module in _present(COMPANIONS):
         if hasattr(module, "blueprint"):
             app.register_blueprint(module.blueprint(runtime))

@@ -46,7 +46,8 @@ class Field:
     """One key of an answer. `since` and `until` are minor versions, inclusive.
 
     `policy` names a rule the caller must pass to see it (asked once per answer). Of several
-    fields with one name the last that is visible is shown. `optional` fields may be ABSENT.
+    fields with one name the last that is visible is shown. `optional` fields may be ABSENT. `kind` is the
+    shape of the value for the documents; None: what its name means in shapes.KINDS.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Field:
     until: int | None = None
     policy: str | None = None
     optional: bool = False
+    kind: Any = None
 
     def at(self, minor: int) -> bool:
         """Whether the field exists in that minor version."""

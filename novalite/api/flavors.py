@@ -20,6 +20,7 @@ from novalite.api.schemas import (
     Bool,
     Int,
     Name,
+    Says,
     Since,
     Until,
     printable,
@@ -78,13 +79,23 @@ def _to_spec(value: Any) -> str:
     return value
 
 
-Id = Annotated[str | None, BeforeValidator(_to_id)]
+Id = Annotated[
+    str | None,
+    BeforeValidator(_to_id),
+    Says(anyOf=[{"type": ["string", "integer"], "pattern": "^[a-zA-Z0-9. _-]{1,255}$"}, {"type": "null"}]),
+]
 Size = Annotated[Int, Limits(ge=0, le=MOST)]
 Some = Annotated[Int, Limits(ge=1, le=MOST)]
-Factor = Annotated[float, BeforeValidator(_to_factor)]
+Factor = Annotated[
+    float,
+    BeforeValidator(_to_factor),
+    Says(type=["number", "string"], exclusiveMinimum=0, maximum=3.40282e38, pattern=r"^[0-9]+(\.[0-9]+)?$"),
+]
 Text = Annotated[str, Limits(max_length=65535), AfterValidator(printable)]
 SpecKey = Annotated[str, Limits(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:. ]+$")]
-SpecValue = Annotated[str, BeforeValidator(_to_spec), Limits(max_length=255)]
+SpecValue = Annotated[
+    str, BeforeValidator(_to_spec), Limits(max_length=255), Says(type=["string", "number"])
+]
 ProjectId = Annotated[
     str, Limits(min_length=1, max_length=64), AfterValidator(printable), AfterValidator(unpadded)
 ]

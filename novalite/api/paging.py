@@ -15,6 +15,17 @@ from novalite.errors import BadRequest
 Parser = Callable[[str], Any]
 
 
+def says(**facts: Any) -> Callable[[Parser], Parser]:
+    """Mark a parser with what it accepts, in words of JSON Schema, for the documents."""
+
+    def mark(parser: Parser) -> Parser:
+        parser.__says__ = facts  # type: ignore[attr-defined]
+        return parser
+
+    return mark
+
+
+@says(type="string", maxLength=1024)
 def text(value: str) -> str:
     """Anything, up to a length no name, id or regular expression needs."""
     if len(value) > 1024:
@@ -25,6 +36,7 @@ def text(value: str) -> str:
 def integer(low: int = 0) -> Parser:
     """A whole number of at least `low`."""
 
+    @says(type="integer", minimum=low)
     def read(value: str) -> int:
         if not re.fullmatch(r"-?[0-9]{1,18}", value.strip()) or int(value) < low:
             raise ValueError(f"it must be an integer of at least {low}")
@@ -33,6 +45,7 @@ def integer(low: int = 0) -> Parser:
     return read
 
 
+@says(type="string", description="A word that means yes or no: true, false, 1, 0, yes, no, on, off.")
 def boolean(value: str) -> bool:
     """A word that means yes or no; an empty value means yes, as in `?deleted`."""
     word = value.strip().lower()
@@ -46,6 +59,7 @@ def boolean(value: str) -> bool:
 def one_of(*allowed: str) -> Parser:
     """One of the words given."""
 
+    @says(type="string", enum=list(allowed))
     def read(value: str) -> str:
         if value not in allowed:
             raise ValueError("it must be one of " + ", ".join(allowed))
@@ -54,6 +68,7 @@ def one_of(*allowed: str) -> Parser:
     return read
 
 
+@says(type="string", description="A time in ISO 8601; without a zone it is UTC.")
 def when(value: str) -> str:
     """A time in ISO 8601, answered as `YYYY-MM-DDTHH:MM:SS.ffffff` in UTC."""
     try:

@@ -85,7 +85,8 @@ class Row:
 
     `policy` is checked against the caller's own project before the body is looked at; None: the
     handler authorises itself, because the rule depends on what it finds. `body` is a type for
-    schemas.parse; None: the route reads no body.
+    schemas.parse; None: the route reads no body. `answer` says what the answer looks like and `actions`
+    is the table behind a route of actions: both are for the documents only (shapes.py, openapi.py).
     """
 
     method: str
@@ -97,6 +98,8 @@ class Row:
     query: Query = ANY
     body: Any = None
     status: int = 200
+    answer: Any = None
+    actions: Any = None
 
     def at(self, minor: int) -> bool:
         """Whether the route exists in that minor version."""

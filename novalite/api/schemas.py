@@ -33,6 +33,7 @@ from novalite.errors import BadRequest
 
 TRUE_WORDS = frozenset({"True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes"})
 FALSE_WORDS = frozenset({"False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no"})
+WORDS = (*sorted(TRUE_WORDS), *sorted(FALSE_WORDS))
 
 
 # --- versions of fields ----------------------------------------------------------------------
@@ -103,6 +104,16 @@ class Body(BaseModel):
 # --- kinds of values -------------------------------------------------------------------------
 
 
+class Says:
+    """What a validator demands, in words of JSON Schema, for the documents. Goes into an Annotated."""
+
+    def __init__(self, **facts: Any) -> None:
+        self.facts = facts
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        return {**handler(core), **self.facts}
+
+
 def wrong(sentence: str) -> PydanticCustomError:
     """What a validator raises; `sentence` completes "Invalid input for field/attribute x."."""
     return PydanticCustomError("sentence", "{sentence}", {"sentence": sentence})
@@ -153,15 +164,23 @@ def _uuid(value: str) -> str:
     return value
 
 
-Int = Annotated[int, BeforeValidator(to_int)]
+Int = Annotated[
+    int, BeforeValidator(to_int), Says(type=["integer", "string"], pattern="^-?[0-9]{1,18}$")
+]
 PositiveInt = Annotated[Int, Field(ge=1)]
 NonNegativeInt = Annotated[Int, Field(ge=0)]
-Bool = Annotated[bool, BeforeValidator(to_bool)]
+Bool = Annotated[
+    bool, BeforeValidator(to_bool), Says(type=["boolean", "string"], enum=[True, False, *WORDS])
+]
 Name = Annotated[
-    str, Field(min_length=1, max_length=255), AfterValidator(printable), AfterValidator(unpadded)
+    str,
+    Field(min_length=1, max_length=255),
+    AfterValidator(printable),
+    AfterValidator(unpadded),
+    Says(pattern=r"^\S(.*\S)?$"),
 ]
 Description = Annotated[str, Field(max_length=255), AfterValidator(printable)]
-Uuid = Annotated[str, AfterValidator(_uuid)]
+Uuid = Annotated[str, AfterValidator(_uuid), Says(format="uuid")]
 MetadataKey = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:. ]+$")]
 MetadataValue = Annotated[str, Field(max_length=255)]
 Metadata = dict[MetadataKey, MetadataValue]

@@ -45,6 +45,9 @@ def parser() -> argparse.ArgumentParser:
         group = groups.add_parser(name, help=f"a sample of {what}")
         kinds = group.add_subparsers(metavar="COMMAND", required=True)
         _command(kinds, "sample", f"print every option of {what} with its default", sample)
+    api = _command(groups, "openapi", "print the OpenAPI document of a microversion", openapi)
+    api.add_argument("version", nargs="?", default="latest", help="such as 2.90 (default: latest)")
+    _command(groups, "reference", "print the reference of the compute API as one HTML page", reference)
     return made
 
 
@@ -223,6 +226,32 @@ def policy_sample(conf: ConfigOpts, args: argparse.Namespace) -> int:
     from novalite.conf import sample
 
     print(sample.policy(rules()), end="")
+    return 0
+
+
+def openapi(conf: ConfigOpts, args: argparse.Namespace) -> int:
+    """Print the compute API of one microversion as OpenAPI 3.1."""
+    import orjson
+
+    from novalite.api.app import routes, rules
+    from novalite.api.openapi import document, minor_of
+    from novalite.errors import BadRequest
+
+    try:
+        minor = minor_of(args.version)
+    except BadRequest as error:
+        print(f"{PROG}: {error.sentence}", file=sys.stderr)
+        return 2
+    print(orjson.dumps(document(routes(), rules(), minor), option=orjson.OPT_INDENT_2).decode())
+    return 0
+
+
+def reference(conf: ConfigOpts, args: argparse.Namespace) -> int:
+    """Print the reference page of the compute API."""
+    from novalite.api.app import routes, rules
+    from novalite.api.reference import page
+
+    print(page(routes(), rules()), end="")
     return 0
 
 

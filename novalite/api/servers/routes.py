@@ -114,7 +114,7 @@ def delete(call: Call, server_id: str) -> Result:
     return None
 
 
-@ROUTES.post("/servers/<server_id>/action", body=Any, status=202)
+@ROUTES.post("/servers/<server_id>/action", body=Any, status=202, actions=ACTIONS)
 def act(call: Call, server_id: str) -> Result:
     """POST /servers/{id}/action"""
     return ACTIONS.dispatch(call, server_id)

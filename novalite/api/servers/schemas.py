@@ -19,6 +19,7 @@ from novalite.api.schemas import (
     Name,
     PositiveInt,
     RequiredSince,
+    Says,
     Since,
     Spans,
     Until,
@@ -98,13 +99,24 @@ def _uuids(value: Any) -> Any:
 
 
 Text = Annotated[str, Field(min_length=1, max_length=255)]
-Reference = Annotated[str, BeforeValidator(_reference), Field(min_length=1, max_length=255)]
-ImageReference = Annotated[str, BeforeValidator(_reference), AfterValidator(_image_id)]
-Ipv4 = Annotated[str, AfterValidator(lambda value: _ip(4, value))]
-Ipv6 = Annotated[str, AfterValidator(lambda value: _ip(6, value))]
-UserData = Annotated[str, Field(max_length=MAX_USER_DATA), AfterValidator(_base64)]
-HostName = Annotated[str, Field(min_length=1), AfterValidator(_host_name)]
-Tag = Annotated[str, AfterValidator(check_tag)]
+Reference = Annotated[
+    str, BeforeValidator(_reference), Field(min_length=1, max_length=255), Says(type=["string", "integer"])
+]
+ImageReference = Annotated[
+    str, BeforeValidator(_reference), AfterValidator(_image_id), Says(description="An id, or a URL ending in it.")
+]
+Ipv4 = Annotated[str, AfterValidator(lambda value: _ip(4, value)), Says(format="ipv4")]
+Ipv6 = Annotated[str, AfterValidator(lambda value: _ip(6, value)), Says(format="ipv6")]
+UserData = Annotated[
+    str, Field(max_length=MAX_USER_DATA), AfterValidator(_base64), Says(contentEncoding="base64")
+]
+HostName = Annotated[
+    str,
+    Field(min_length=1),
+    AfterValidator(_host_name),
+    Says(maxLength=255, pattern=f"^{_LABEL}(\\.{_LABEL})*$", description="One label before 2.94."),
+]
+Tag = Annotated[str, AfterValidator(check_tag), Says(minLength=1, maxLength=MAX_TAG, pattern="^[^,/]*$")]
 Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_unique)]
 Certificates = Annotated[
     list[Text], Field(min_length=1, max_length=MAX_CERTIFICATES), AfterValidator(_unique)
