@@ -243,6 +243,26 @@ class HostNotFound(NotFound):
     message = "Compute host {host} could not be found."
 
 
+class AggregateNotFound(NotFound):
+    message = "Aggregate {aggregate_id} could not be found."
+
+
+class AggregateExists(Conflict):
+    message = "Aggregate {name} already exists."
+
+
+class AggregateHostExists(Conflict):
+    message = "Aggregate {aggregate_id} already has host {host}."
+
+
+class AggregateHostNotFound(NotFound):
+    message = "Aggregate {aggregate_id} has no host {host}."
+
+
+class ServerGroupNotFound(NotFound):
+    message = "Instance group {group_id} could not be found."
+
+
 class ProjectNotFound(NotFound):
     message = "Could not find project: {project_id}."
 

@@ -18,6 +18,7 @@ OWNER = "rule:context_is_admin or user_id:%(user_id)s"
 
 SERVER = "/servers/{server_id}"
 ACTION = f"POST {SERVER}/action"
+AGGREGATE = "/os-aggregates/{aggregate_id}"
 
 BLOCKS = [
     Rule("context_is_admin", "role:admin", "Whoever holds the admin role."),
@@ -368,6 +369,34 @@ CLOUD = [
         ("GET /os-hypervisors/{pattern}/servers",),
     ),
     Rule("os_compute_api:os-aggregates:index", ADMIN, "List aggregates.", ("GET /os-aggregates",)),
+    Rule("os_compute_api:os-aggregates:create", ADMIN, "Create an aggregate.", ("POST /os-aggregates",)),
+    Rule("os_compute_api:os-aggregates:show", ADMIN, "Show an aggregate.", (f"GET {AGGREGATE}",)),
+    Rule("os_compute_api:os-aggregates:update", ADMIN, "Rename it or move its zone.", (f"PUT {AGGREGATE}",)),
+    Rule("os_compute_api:os-aggregates:delete", ADMIN, "Delete an aggregate.", (f"DELETE {AGGREGATE}",)),
+    Rule(
+        "os_compute_api:os-aggregates:add_host",
+        ADMIN,
+        "Add a host to an aggregate.",
+        (f"POST {AGGREGATE}/action (add_host)",),
+    ),
+    Rule(
+        "os_compute_api:os-aggregates:remove_host",
+        ADMIN,
+        "Remove a host from an aggregate.",
+        (f"POST {AGGREGATE}/action (remove_host)",),
+    ),
+    Rule(
+        "os_compute_api:os-aggregates:set_metadata",
+        ADMIN,
+        "Set metadata of an aggregate.",
+        (f"POST {AGGREGATE}/action (set_metadata)",),
+    ),
+    Rule(
+        "compute:aggregates:images",
+        ADMIN,
+        "Have the hosts of an aggregate cache images.",
+        (f"POST {AGGREGATE}/images",),
+    ),
     Rule("os_compute_api:os-availability-zone:list", ANY, "List zones.", ("GET /os-availability-zone",)),
     Rule(
         "os_compute_api:os-availability-zone:detail",

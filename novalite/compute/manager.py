@@ -25,6 +25,7 @@ from oslo_config import cfg
 from novalite.compute import build
 from novalite.compute.build import Bench
 from novalite.compute.guests import GuestsEndpoint
+from novalite.compute.host_images import HostImagesEndpoint
 from novalite.compute.image_cache import ImageCache
 from novalite.compute.lifecycle import LifecycleWatcher
 from novalite.compute.periodic.image_cache import AgeImageCache
@@ -75,6 +76,7 @@ class ComputeManager:
         self.unfinished = Unfinished(Path(options.instances_path), self.host)
         self.bench = Bench(self.driver, ImageCache(conf), self.unfinished)
         self.guests = GuestsEndpoint(conf, self.bench, self.desk, self.reporter)
+        self.images = HostImagesEndpoint(self.bench, self.desk, client, self.host)
         self._wire_periodics()
 
     def _wire_periodics(self) -> None:
@@ -89,7 +91,7 @@ class ComputeManager:
 
     def endpoints(self) -> list[Contract]:
         """What this daemon answers on the topic `compute` at its host."""
-        return [self.guests]
+        return [self.guests, self.images]
 
     def start(self) -> None:
         """Connect to the hypervisor, waiting for it as configured. Raises DriverUnavailable when given up, and

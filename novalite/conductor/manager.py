@@ -34,6 +34,7 @@ ENDPOINTS = (
     ("novalite.conductor.task_hints", "TasksEndpoint"),
     ("novalite.conductor.services", "ServicesEndpoint"),
     ("novalite.conductor.hosts", "HostsEndpoint"),
+    ("novalite.conductor.aggregates", "AggregatesEndpoint"),
     ("novalite.conductor.flavors", "FlavorsEndpoint"),
     ("novalite.conductor.keypairs", "KeypairsEndpoint"),
     ("novalite.conductor.quotas", "QuotasEndpoint"),

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from novalite.conductor.env import Env
 from novalite.context import Context
-from novalite.db import hosts, services
+from novalite.db import aggregates, hosts, image_requests, services
 from novalite.db.models.compute import Server, Service
 from novalite.errors import BadRequest, Conflict
 from novalite.objects.base import Record
@@ -89,6 +89,9 @@ class ServicesEndpoint(Services):
             service = services.get(session, service_id)
             if service["binary"] == services.COMPUTE:
                 _refuse_with_servers(session, service["host"])
+                aggregates.lock(session)
+                aggregates.forget_host(session, service["host"])
+                image_requests.forget(session, service["host"])
                 hosts.touch(session, [service["host"]])
             services.remove(session, service_id)
             return service

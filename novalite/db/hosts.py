@@ -111,6 +111,7 @@ _ROW = {
     "hypervisor_type": Host.hypervisor_type,
     "hypervisor_version": Host.hypervisor_version,
     "traits": Host.traits,
+    "aggregates": Host.aggregates,
 }
 
 
@@ -144,6 +145,7 @@ def _host_row(record: dict[str, Any]) -> HostRow:
     record["forced_down"] = bool(record["forced_down"])
     record["last_seen"] = record["last_seen"] or 0.0
     record["traits"] = tuple(record["traits"] or ())
+    record["aggregates"] = record["aggregates"] or {}
     return HostRow(**record)
 
 

@@ -60,9 +60,3 @@ def test_a_zone_whose_hosts_are_disabled_cannot_be_used(cloud: NounsUnderTest) -
 
 def test_no_hosts_no_zones(nouns: NounsUnderTest) -> None:
     assert zones(nouns) == {}
-
-
-def test_there_are_no_aggregates(cloud: NounsUnderTest) -> None:
-    """`openstack hypervisor show` asks for them."""
-    assert cloud.get("/os-aggregates", token="admin").get_json() == {"aggregates": []}
-    assert cloud.get("/os-aggregates", token="member").status_code == 403

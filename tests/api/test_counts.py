@@ -148,6 +148,7 @@ ADMIN_READS = [
     ("/os-hypervisors", 2),
     ("/os-hypervisors/detail", 2),
     ("/os-availability-zone/detail", 2),
+    ("/os-aggregates", 3),
     ("/identity/v3/projects", 2),
     ("/identity/v3/users", 2),
 ]

@@ -23,6 +23,7 @@ import logging
 from typing import Any, Protocol
 
 from novalite.conductor.env import Env
+from novalite.conductor.periodic.image_requests import AskForImages
 from novalite.conductor.servers import ServersEndpoint
 from novalite.context import Context
 from novalite.errors import Conflict, NotFound
@@ -44,7 +45,7 @@ class Job(Protocol):
         """One run."""
 
 
-JOBS: tuple[type, ...] = ()
+JOBS: tuple[type, ...] = (AskForImages,)
 """Every job; each is made with the conductor's Env."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, String
+from sqlalchemy import Double, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from novalite.db.models.base import Base, JsonText, UtcDateTime, now
@@ -32,3 +32,18 @@ class AggregateHost(Base):
 
     aggregate_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     host: Mapped[str] = mapped_column(String(255), primary_key=True, index=True)
+
+
+class ImageRequest(Base):
+    """An image that a host was asked to fetch beforehand; the row goes when the host has it or it is given up.
+
+    `look_at` (seconds since the epoch) is when to ask again, `asks` how often that was done.
+    """
+
+    __tablename__ = "image_requests"
+
+    host: Mapped[str] = mapped_column(String(255), primary_key=True)
+    image_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    asks: Mapped[int] = mapped_column(Integer, default=0)
+    look_at: Mapped[float] = mapped_column(Double, default=0.0, index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)

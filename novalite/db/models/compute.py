@@ -40,6 +40,7 @@ class Host(Base):
     """One hypervisor host: what it has, what of it may be given (`cap_*`), what servers take (`used_*`).
 
     `version` counts every change, `generation` those that are not mere use; see objects.hosts.HostRow.
+    `zone` and `aggregates` (name to metadata) follow from the aggregates it is in; db/aggregates.py keeps them.
     """
 
     __tablename__ = "hosts"
@@ -49,6 +50,7 @@ class Host(Base):
     host: Mapped[str] = mapped_column(String(255), unique=True)
     node: Mapped[str] = mapped_column(String(255), index=True)
     zone: Mapped[str] = mapped_column(String(255), default="nova")
+    aggregates: Mapped[Any] = mapped_column(JsonText, nullable=True)
     hypervisor_type: Mapped[str] = mapped_column(String(64), default="")
     hypervisor_version: Mapped[int] = mapped_column(Integer, default=0)
     host_ip: Mapped[str] = mapped_column(String(64), default="")
