@@ -2,7 +2,7 @@
 are fake unless `per_host` chooses another driver (`tests/real/cloud.py` does).
 
 Every message crosses as JSON; casts are done before the outermost call returns, so a test sees the end of
-what it began. Time for leases and waits is a clock that only `recover` moves.
+what it began. Time for heartbeats, leases and waits is a clock that tests move, most of them by `recover`.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Cloud:
         self.databases = [KillingDatabase(self.url) for _ in range(conductors)]
         # The bus lets servers take turns; requests of tests go to the first conductor while it lives.
         self.conductors = [Conductor(self, self.databases[0], 1)]
-        self.scheduler = SchedulerManager(self.conf, self.client)
+        self.scheduler = SchedulerManager(self.conf, self.client, self.clock)
         self.scheduler_handle = self.bus.serve("scheduler", "controller", self.scheduler.endpoints())
         self.scheduler_handle.start()
         self.scheduler.start()

@@ -23,7 +23,7 @@ class HostsEndpoint(Hosts):
 
     def started(self, ctx: Context, inventory: HostInventory) -> str:
         def work(session: Session) -> str:
-            service_id, _ = services.beat(session, inventory.host, services.COMPUTE)
+            service_id, _ = services.beat(session, inventory.host, services.COMPUTE, self.env.tasks.now())
             hosts.record(session, inventory)
             return service_id
 

@@ -72,6 +72,10 @@ class TaskRunner:
 
     # --- the ways in
 
+    def now(self) -> float:
+        """The time by which heartbeats, leases and waits are judged, seconds since the epoch."""
+        return self.engine.clock()
+
     def look_at(self) -> float:
         """When the sweep looks after a task just written, should its poke be lost."""
         return self.engine.clock() + self.conf.sweep_interval
@@ -173,10 +177,13 @@ class TaskRunner:
     # --- the sweep
 
     def sweep(self) -> int:
-        """Look at every task that is overdue; answers how many there were."""
+        """Look at every task that is overdue or waits for a host in vain; answers how many there were."""
+        now, wait, conf = self.now(), self.conf.host_wait_seconds, self.env.conf
         with self.env.db.read() as session:
-            found = db_tasks.overdue(session, self.engine.clock())
-        for task_id, seen in found:
+            found = dict(db_tasks.overdue(session, now))
+            grace = self.conf.sweep_interval  # messages under way, a daemon that comes up
+            found |= dict(db_tasks.neglected(session, now, conf.service_down_time, wait, grace))
+        for task_id, seen in found.items():
             self._submit(self._take_overdue, task_id, seen)
         return len(found)
 
@@ -201,7 +208,7 @@ class TaskRunner:
         step = self.engine.next_step(self.flows[task.kind], task)
         assert isinstance(step, HostStep)
         with self.env.db.read() as session:
-            alive = services.compute_is_up(session, host, self.env.conf.service_down_time)
+            alive = services.compute_is_up(session, host, self.env.conf.service_down_time, self.now())
         late = self.engine.clock() >= task.deadline
         if alive and not late and (fresh or task.asks < self.conf.host_asks):
             asks = 1 if fresh else task.asks + 1

@@ -28,7 +28,7 @@ class ServicesEndpoint(Services):
 
     def heartbeat(self, ctx: Context, beat: Heartbeat) -> str:
         def work(session: Session) -> str:
-            service_id, _ = services.beat(session, beat.host, beat.binary)
+            service_id, _ = services.beat(session, beat.host, beat.binary, self.env.tasks.now())
             if beat.inventory is not None:
                 hosts.record(session, beat.inventory)
             self.env.tasks.host_busy(session, beat.host, list(beat.busy))

@@ -112,7 +112,7 @@ def is_up(record: Record, down_after: float, at: float | None = None) -> bool:
     return not record["forced_down"] and at - record["last_seen"] <= down_after
 
 
-def compute_is_up(session: Session, host: str, down_after: float) -> bool:
+def compute_is_up(session: Session, host: str, down_after: float, at: float | None = None) -> bool:
     """Whether the compute daemon of a host is alive."""
-    found = page(session, Service.host == host, Service.binary == "nova-compute")
-    return bool(found) and is_up(found[0], down_after)
+    found = page(session, Service.host == host, Service.binary == COMPUTE)
+    return bool(found) and is_up(found[0], down_after, at)

@@ -12,6 +12,7 @@ from novalite.context import Context
 from novalite.db.models import compute
 from novalite.db.models.base import iso, now
 from novalite.db.models.compute import new_id
+from novalite.db.services import COMPUTE
 from novalite.db.session import run_statement
 from novalite.errors import TaskLost
 from novalite.objects.base import Record
@@ -19,6 +20,7 @@ from novalite.objects.base import Record
 _TABLE: Any = compute.Task.__table__
 Task: Any = _TABLE.c
 Server: Any = compute.Server.__table__.c
+Service: Any = compute.Service.__table__.c
 _COLUMNS = [c for c in _TABLE.columns if c.name not in ("created_at", "updated_at", "finished_at")]
 _KEYS = [str(c.name) for c in _COLUMNS]
 _MINE = (Task.id == bindparam("b_id"), Task.state == "open")
@@ -162,11 +164,12 @@ def renew(session: Session, task_ids: Sequence[str], owner: str, until: float) -
 
 
 def still_busy(session: Session, host: str, task_ids: Sequence[str], until: float) -> None:
-    """A host said that it is at work on these tasks: look again later, at their deadlines at the latest."""
+    """A host said that it is at work on these tasks: look again later, at their deadlines at the latest;
+    patience with it begins anew."""
     session.execute(
         update(_TABLE)
         .where(Task.id.in_(task_ids), Task.wait_host == host, Task.state == "open", Task.owner.is_(None))
-        .values(look_at=case((Task.deadline < until, Task.deadline), else_=until))
+        .values(look_at=case((Task.deadline < until, Task.deadline), else_=until), asks=1)
     )
 
 
@@ -175,6 +178,31 @@ def overdue(session: Session, at: float, limit: int = 200) -> list[tuple[str, fl
     rows = session.execute(
         select(Task.id, Task.look_at)
         .where(Task.state == "open", Task.look_at < at)
+        .order_by(Task.look_at)
+        .limit(limit)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def neglected(
+    session: Session, at: float, down_after: float, wait: float, grace: float, limit: int = 200
+) -> list[tuple[str, float]]:
+    """(id, look_at) of open tasks that wait for a host in vain, asked at least `grace` seconds ago.
+
+    In vain: its compute daemon was not heard of for `down_after` seconds, is forced down or has no record;
+    or it was asked once and has since sent a heartbeat that did not list the task. `wait` is how long after
+    the asking, or the listing, `look_at` was set.
+    """
+    unasked = Service.last_seen < Task.look_at - wait + grace
+    caring = select(Service.host).where(
+        Service.host == Task.wait_host, Service.binary == COMPUTE,
+        Service.last_seen >= at - down_after, Service.forced_down.is_(False),
+        unasked | (Task.asks > 1) | (Task.look_at >= Task.deadline),
+    )  # fmt: skip
+    rows = session.execute(
+        select(Task.id, Task.look_at)
+        .where(Task.state == "open", Task.owner.is_(None), Task.wait_host.is_not(None))
+        .where(Task.look_at < at + wait - grace, ~caring.exists())
         .order_by(Task.look_at)
         .limit(limit)
     )

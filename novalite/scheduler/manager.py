@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,12 +34,12 @@ HOSTS = metrics.Gauge("novalite_scheduler_hosts", "Hosts in the table.")
 class SchedulerManager:
     """Wires table, feed and pipeline; the daemon runner serves `endpoints()` on the topic `scheduler`."""
 
-    def __init__(self, conf: Any, client: Client) -> None:
-        """Raises ConfigError for filters or weighers that do not exist."""
+    def __init__(self, conf: Any, client: Client, clock: Callable[[], float] = time.time) -> None:
+        """`clock` tells which hosts fell silent. Raises ConfigError for filters or weighers that do not exist."""
         _keep_freed_memory()
         self.conf = conf
         self.plan = registry.plan(conf)
-        self.table = HostTable(debit_seconds=conf.scheduler.debit_seconds)
+        self.table = HostTable(clock=clock, debit_seconds=conf.scheduler.debit_seconds)
         self._doubts = Doubts(conf.scheduler.debit_seconds)
         self.feed = Feed(self.table, lambda: _read(client))
 

@@ -96,7 +96,7 @@ def test_a_conductor_that_was_held_up_does_not_take_its_own_work_over(cloud: Clo
         if envelope.name == "scheduler.select":
             asked.append(envelope)
             if len(asked) == 1:
-                cloud.clock.ahead += 100
+                cloud.clock.ahead += 20
                 runner.sweep()
         return False
 

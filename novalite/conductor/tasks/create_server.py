@@ -12,7 +12,7 @@ from novalite.conductor.guest_spec import guest_spec
 from novalite.conductor.task import CommitStep, Flow, HostStep, Step, Task
 from novalite.db import allocations, hosts, servers
 from novalite.db.models.base import now
-from novalite.errors import ClaimLost, NoValidHost, NovaliteError
+from novalite.errors import ClaimLost, HostDown, NoValidHost, NovaliteError
 from novalite.objects.scheduling import RequestSpec
 from novalite.objects.servers import HostWork
 from novalite.rpc.contracts.compute import Guests
@@ -130,7 +130,8 @@ def failed(env: Env, task: Task, session: Session, error: NovaliteError) -> bool
         failures = task.facts.setdefault("failures", [])
         failures.append(error.sentence)
         if len(failures) < conf.max_attempts and not task.args["spec"].get("forced_host"):
-            task.restart("claim", "build")
+            # What else was proposed may be as dead as a host that fell silent meanwhile.
+            task.restart(*(["select"] if isinstance(error, HostDown) else []), "claim", "build")
             return True
         if len(failures) > 1:
             error = NoValidHost(
