@@ -68,11 +68,12 @@ def test_a_conductor_without_its_database(start: Start, rabbitmq: RabbitMQ, driv
 
 
 @pytest.mark.services
-@pytest.mark.parametrize("daemon", ["compute", "scheduler"])
-def test_a_daemon_without_a_conductor(start: Start, rabbitmq: RabbitMQ, daemon: str) -> None:
+@pytest.mark.parametrize(
+    "daemon, words", [("compute", "Waiting for the conductor"), ("scheduler", "the hosts could not be read")]
+)
+def test_a_daemon_without_a_conductor(start: Start, rabbitmq: RabbitMQ, daemon: str, words: str) -> None:
     running = start(daemon, f"transport_url = {rabbitmq.create_vhost()}", "report_interval = 0.5")
-    time.sleep(6)
-    assert running.process.poll() is None, running.said
+    running.until(lambda: running.said.count(words) >= 2, 40)
     began = time.monotonic()
     assert running.end() == 0
     assert time.monotonic() - began < 5, running.said

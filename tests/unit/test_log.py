@@ -183,6 +183,6 @@ LONG = ("token/" + "a" * 60_000, "token " + "pass" * 15_000, "://" * 20_000, ":/
 
 @pytest.mark.parametrize("text", LONG, ids=lambda text: text[:7])
 def test_masking_a_long_line_takes_no_time(text: str):
-    began = time.monotonic()
+    began = time.thread_time()
     log.mask(text)
-    assert time.monotonic() - began < 1.5
+    assert time.thread_time() - began < 1.5

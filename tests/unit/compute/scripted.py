@@ -29,7 +29,7 @@ B = "bbbbbbbb-0000-4000-8000-000000000002"
 C = "cccccccc-0000-4000-8000-000000000003"
 
 
-def until(true: Callable[[], Any], seconds: float = 5.0) -> Any:
+def until(true: Callable[[], Any], seconds: float = 20.0) -> Any:
     """Wait for something to become true; its value."""
     deadline = time.monotonic() + seconds
     while not (value := true()):

@@ -42,9 +42,9 @@ def test_an_unknown_user_takes_as_long() -> None:
     def best(given: str | None) -> float:
         times = []
         for _ in range(5):
-            begun = time.perf_counter()
+            begun = time.thread_time()
             passwords.check("wrong", given)
-            times.append(time.perf_counter() - begun)
+            times.append(time.thread_time() - begun)
         return min(times)
 
     known, unknown = best(hashed), best(None)

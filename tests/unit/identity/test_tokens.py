@@ -199,10 +199,10 @@ def test_a_seen_token_costs_microseconds(key: str) -> None:
     verifier = Verifier(Source(key))
     token = Signer(lambda: key).issue(claims())
     verifier.verify(token)
-    begun = time.perf_counter()
+    begun = time.thread_time()
     for _ in range(1000):
         verifier.verify(token)
-    assert (time.perf_counter() - begun) / 1000 < 0.0001
+    assert (time.thread_time() - begun) / 1000 < 0.0001
 
 
 def test_a_context_has_what_policies_ask(key: str) -> None:
