@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator
 from pydantic import Field as Limits
 
+from novalite.api import extra_specs
 from novalite.api.fields import ABSENT, Field, See, View
 from novalite.api.paging import PAGED, SORTED, Key, Query, boolean, integer, text
 from novalite.api.policy import authorize
@@ -300,6 +301,7 @@ def specs(call: Call, flavor_id: str) -> Result:
 @ROUTES.post("/flavors/<flavor_id>/os-extra_specs", policy=SPECS + "create", body=Specs)
 def add_specs(call: Call, flavor_id: str) -> Result:
     """Set some; the others stay."""
+    extra_specs.check(call.body.extra_specs, call.minor)
     found = runtime().peer(Flavors).set_extra_specs(call.ctx, flavor_id, call.body.extra_specs)
     return {"extra_specs": found}
 
@@ -318,6 +320,7 @@ def set_spec(call: Call, flavor_id: str, key: str) -> Result:
     """Set one; the body repeats its key."""
     if key not in call.body:
         raise BadRequest("The body must hold the extra spec that the URL names.")
+    extra_specs.check(call.body, call.minor)
     return dict(runtime().peer(Flavors).set_extra_specs(call.ctx, flavor_id, call.body))
 
 
