@@ -176,6 +176,14 @@ class ServerNotReady(Conflict):
     message = "Instance {server_id} is not ready"
 
 
+class GuestAgentMissing(Conflict):
+    message = "Nobody answers inside instance {server_id}: {reason}"
+
+
+class PasswordNotSet(Conflict):
+    message = "The password of instance {server_id} was not changed: {reason}"
+
+
 class FlavorNotFound(NotFound):
     message = "Flavor {flavor_id} could not be found."
 
@@ -350,6 +358,10 @@ class TaskLost(NovaliteError):
     """Another conductor owns the task, or it is over; stop without touching anything."""
 
     message = "Task {task_id} is no longer ours."
+
+
+class TaskReset(NovaliteError):
+    message = "An administrator set the state of the server to {state}; what was under way was given up."
 
 
 class NoValidHost(NovaliteError):

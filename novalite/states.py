@@ -35,6 +35,10 @@ UNPAUSING = "unpausing"
 SUSPENDING = "suspending"
 RESUMING = "resuming"
 DELETING = "deleting"
+SOFT_DELETING = "soft-deleting"
+RESTORING = "restoring"
+UPDATING_PASSWORD = "updating_password"
+SENDING_NMI = "sending-nmi"
 
 REBOOT_TASKS = ("rebooting", "reboot_pending", "reboot_started")
 HARD_REBOOT_TASKS = ("rebooting_hard", "reboot_pending_hard", "reboot_started_hard")
@@ -89,6 +93,13 @@ ACTIONS: dict[str, ActionRule] = {
     "unpause": ActionRule((PAUSED,), UNPAUSING, ACTIVE, PowerState.RUNNING, record="unpause"),
     "suspend": ActionRule((ACTIVE,), SUSPENDING, SUSPENDED, PowerState.SHUTDOWN, record="suspend"),
     "resume": ActionRule((SUSPENDED,), RESUMING, ACTIVE, PowerState.RUNNING, record="resume"),
+    "restore": ActionRule((SOFT_DELETED,), RESTORING, ACTIVE, record="restore", flow="restore"),
+    "trigger_crash_dump": ActionRule(
+        (ACTIVE, PAUSED, RESCUED, RESIZED, ERROR), SENDING_NMI, record="trigger_crash_dump", flow="signal"
+    ),
+    "change_password": ActionRule(
+        (ACTIVE,), UPDATING_PASSWORD, record="changePassword", flow="change_password"
+    ),
 }
 """Actions that are a task. `create`, `delete`, `lock` and `unlock` are accepted by other rules."""
 
@@ -126,7 +137,7 @@ _WHILE_BUSY: dict[str, dict[str, str]] = {
     ACTIVE: {
         **dict.fromkeys(REBOOT_TASKS, "REBOOT"),
         **dict.fromkeys(HARD_REBOOT_TASKS, "HARD_REBOOT"),
-        "updating_password": "PASSWORD",
+        UPDATING_PASSWORD: "PASSWORD",
         **dict.fromkeys(REBUILD_TASKS, "REBUILD"),
         "migrating": "MIGRATING",
         **dict.fromkeys(RESIZE_TASKS, "RESIZE"),

@@ -77,8 +77,8 @@ LIBRARIES = {
 
 LONG_LINES = 400
 """A module longer than this wants to be a folder."""
-TABLES = ("novalite/api/policies.py",)
-"""Nothing but rows, which operators read as one; they may be long."""
+TABLES = ("novalite/api/policies.py", "novalite/errors.py")
+"""Hardly more than rows, which are read as one; they may be long."""
 GENERATED = "novalite/db/migrations/versions/"
 """Steps of the schema, written by `make db-revision`; as long as they have to be."""
 

@@ -246,6 +246,26 @@ SERVER_PARTS = [
     Rule("os_compute_api:os-server-tags:update", MEMBER, "Add a tag.", (f"PUT {SERVER}/tags/{{tag}}",)),
     Rule("os_compute_api:os-server-tags:delete_all", MEMBER, "Remove all tags.", (f"DELETE {SERVER}/tags",)),
     Rule("os_compute_api:os-server-tags:delete", MEMBER, "Remove a tag.", (f"DELETE {SERVER}/tags/{{tag}}",)),
+    Rule("os_compute_api:os-server-diagnostics", ADMIN, "Hypervisor counters.", (f"GET {SERVER}/diagnostics",)),
+    Rule("compute:server:topology:index", READER, "NUMA layout of a guest.", (f"GET {SERVER}/topology",)),
+    Rule(
+        "compute:server:topology:host:index",
+        ADMIN,
+        "See what of its host a guest's layout uses.",
+        (f"GET {SERVER}/topology",),
+    ),
+    Rule(
+        "os_compute_api:os-server-password:show",
+        READER,
+        "The encrypted password a guest left.",
+        (f"GET {SERVER}/os-server-password",),
+    ),
+    Rule(
+        "os_compute_api:os-server-password:clear",
+        MEMBER,
+        "Forget the encrypted password a guest left.",
+        (f"DELETE {SERVER}/os-server-password",),
+    ),
     Rule(
         "os_compute_api:os-instance-actions:list",
         READER,

@@ -1,24 +1,68 @@
-"""Tags of a server: /servers/{id}/tags. Read only so far; they are given at create."""
+"""Tags of a server: /servers/{id}/tags."""
 
 from __future__ import annotations
 
 from novalite.api.routing import Answer, Call, Result, Routes
-from novalite.api.servers.access import load
+from novalite.api.runtime import runtime
+from novalite.api.schemas import Body, parse
+from novalite.api.servers.access import guard, load
+from novalite.api.servers.schemas import Tag, Tags
 from novalite.errors import NotFound
+from novalite.rpc.contracts import tags as contract
 
 ROUTES = Routes()
 RULE = "os_compute_api:os-server-tags:"
+SINCE = 26
 
 
-@ROUTES.get("/servers/<server_id>/tags", policy=RULE + "index", since=26)
+class AllTags(Body):
+    """PUT /servers/{id}/tags"""
+
+    tags: Tags
+
+
+@ROUTES.get("/servers/<server_id>/tags", policy=RULE + "index", since=SINCE)
 def index(call: Call, server_id: str) -> Result:
     """All tags."""
     return {"tags": load(call, server_id, RULE + "index")["tags"] or []}
 
 
-@ROUTES.get("/servers/<server_id>/tags/<tag>", policy=RULE + "show", since=26)
+@ROUTES.get("/servers/<server_id>/tags/<tag>", policy=RULE + "show", since=SINCE)
 def show(call: Call, server_id: str, tag: str) -> Result:
     """204 when the server has the tag."""
     if tag not in (load(call, server_id, RULE + "show")["tags"] or []):
         raise NotFound(f"Server {server_id} has no tag '{tag}'")
     return Answer(None, 204)
+
+
+@ROUTES.put("/servers/<server_id>/tags", policy=RULE + "update_all", body=AllTags, since=SINCE)
+def replace(call: Call, server_id: str) -> Result:
+    """Exactly these tags."""
+    guard(call, server_id, RULE + "update_all")
+    return {"tags": runtime().peer(contract.Tags).replace(call.ctx, server_id, list(call.body.tags))}
+
+
+@ROUTES.put("/servers/<server_id>/tags/<tag>", policy=RULE + "update", since=SINCE)
+def add(call: Call, server_id: str, tag: str) -> Result:
+    """201 for a new tag, 204 for one the server has."""
+    guard(call, server_id, RULE + "update")
+    parse(Tag, tag, call.version, at="tag")
+    if not runtime().peer(contract.Tags).add(call.ctx, server_id, tag):
+        return Answer(None, 204)
+    return Answer(None, 201, {"Location": f"{call.links.of('servers', server_id)[0]['href']}/tags/{tag}"})
+
+
+@ROUTES.delete("/servers/<server_id>/tags", policy=RULE + "delete_all", since=SINCE)
+def remove_all(call: Call, server_id: str) -> Result:
+    """No tags."""
+    guard(call, server_id, RULE + "delete_all")
+    runtime().peer(contract.Tags).replace(call.ctx, server_id, [])
+    return None
+
+
+@ROUTES.delete("/servers/<server_id>/tags/<tag>", policy=RULE + "delete", since=SINCE)
+def remove(call: Call, server_id: str, tag: str) -> Result:
+    """One tag less."""
+    guard(call, server_id, RULE + "delete")
+    runtime().peer(contract.Tags).remove(call.ctx, server_id, tag)
+    return None

@@ -24,11 +24,13 @@ from oslo_config import cfg
 
 from novalite.compute import build
 from novalite.compute.build import Bench
+from novalite.compute.guest_questions import GuestQuestionsEndpoint
 from novalite.compute.guests import GuestsEndpoint
 from novalite.compute.host_images import HostImagesEndpoint
 from novalite.compute.image_cache import ImageCache
 from novalite.compute.lifecycle import LifecycleWatcher
 from novalite.compute.periodic.image_cache import AgeImageCache
+from novalite.compute.periodic.pending_deletes import PendingDeletes
 from novalite.compute.periodic.report_resources import ReportResources
 from novalite.compute.periodic.running_deleted import RunningDeleted
 from novalite.compute.periodic.sync_power_states import SyncPowerStates
@@ -84,14 +86,15 @@ class ComputeManager:
         self.resources = ReportResources(conf, driver, client, host, desk)
         self.sync = SyncPowerStates(driver, client, host, desk, self.reporter)
         self.cleanup = RunningDeleted(conf, driver, client, host, desk, self.reporter, self.unfinished)
+        self.pending = PendingDeletes(conf, driver, client, host, desk, self.reporter, self.unfinished)
         self.ageing = AgeImageCache(self.bench.cache)
-        self.recovery = Recovery(conf, driver, client, host, desk, self.sync, self.cleanup)
+        self.recovery = Recovery(conf, driver, client, host, desk, self.sync, self.cleanup, self.pending)
 
     # --- life --------------------------------------------------------------------------------
 
     def endpoints(self) -> list[Contract]:
         """What this daemon answers on the topic `compute` at its host."""
-        return [self.guests, self.images]
+        return [self.guests, self.images, GuestQuestionsEndpoint(self.driver)]
 
     def start(self) -> None:
         """Connect to the hypervisor, waiting for it as configured. Raises DriverUnavailable when given up, and
@@ -173,6 +176,7 @@ class ComputeManager:
             Periodic(f"sync_power_states{suffix}", self.sync.run, lambda: options.sync_power_state_interval),
             Periodic(f"running_deleted{suffix}", self.cleanup.run,
                      lambda: options.running_deleted_instance_poll_interval),
+            Periodic(f"pending_deletes{suffix}", self.pending.run, lambda: options.instance_delete_interval),
             Periodic(f"image_cache{suffix}", self.ageing.run, lambda: options.image_cache_manager_interval),
         ]  # fmt: skip
 

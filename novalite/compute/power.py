@@ -10,7 +10,7 @@ from typing import Any
 from oslo_config import cfg
 
 from novalite.compute.reporting import Outcome
-from novalite.compute.virt.driver import Driver
+from novalite.compute.virt.driver import Driver, SendsNmi
 from novalite.errors import DriverUnsupported, NovaliteError
 from novalite.objects.servers import GuestSpec, HostWork
 
@@ -27,6 +27,7 @@ POWER: dict[str, PowerVerb] = {
     "unpause": lambda driver, spec, timeout: driver.unpause_guest(spec),
     "suspend": lambda driver, spec, timeout: driver.suspend_guest(spec),
     "resume": lambda driver, spec, timeout: driver.resume_guest(spec),
+    "trigger_crash_dump": lambda driver, spec, timeout: _inject_nmi(driver, spec),
 }
 """What each verb of states.ACTIONS asks of the driver."""
 
@@ -43,6 +44,12 @@ def perform(driver: Driver, conf: cfg.ConfigOpts, work: HostWork, outcome: Outco
         act(driver, work.server, patience(conf, work))
     finally:
         outcome.power_state = _seen(driver, work.server.id)
+
+
+def _inject_nmi(driver: Driver, spec: GuestSpec) -> None:
+    if not isinstance(driver, SendsNmi):
+        raise DriverUnsupported(what="sending an NMI")
+    driver.inject_nmi(spec.id)
 
 
 def _seen(driver: Driver, server_id: str) -> Any:

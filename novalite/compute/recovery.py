@@ -11,6 +11,7 @@ import logging
 
 from oslo_config import cfg
 
+from novalite.compute.periodic.pending_deletes import PendingDeletes
 from novalite.compute.periodic.running_deleted import RunningDeleted
 from novalite.compute.periodic.sync_power_states import SyncPowerStates
 from novalite.compute.virt.driver import Driver, Guest
@@ -38,14 +39,15 @@ class Recovery:
 
     def __init__(
         self, conf: cfg.ConfigOpts, driver: Driver, client: Client, host: str, desk: WorkDesk,
-        sync: SyncPowerStates, cleanup: RunningDeleted,
+        sync: SyncPowerStates, cleanup: RunningDeleted, pending: PendingDeletes,
     ) -> None:  # fmt: skip
         self.conf, self.driver, self.client, self.host, self.desk = conf, driver, client, host, desk
-        self.sync, self.cleanup = sync, cleanup
+        self.sync, self.cleanup, self.pending = sync, cleanup, pending
 
     def run(self, ctx: Context) -> None:
         """Raises what driver and conductor raise; the periodic jobs make up for a run that was cut off."""
         self.cleanup.run(ctx)
+        self.pending.run(ctx)
         if self.conf.compute.resume_guests_state_on_host_boot:
             self._resume(ctx)
         self.sync.run(ctx)

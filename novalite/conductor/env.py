@@ -32,3 +32,5 @@ class Env:
     signer: Any = None
     feed: Feed = None  # type: ignore[assignment]
     tasks: TaskRunner = None  # type: ignore[assignment]
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    """What a task needs to know and nobody may write down, by task id: it waits in this process only."""

@@ -43,13 +43,16 @@ def check(
     project_id: str | None,
     deltas: Mapping[str, int],
     user_id: str | None = None,
+    counted: bool = False,
 ) -> None:
     """Raise OverQuota unless the project, and the user if it has limits there, may use that much more.
 
-    `deltas`: instances, cores, ram (MB). Keeps the project locked until the transaction ends.
+    `deltas`: instances, cores, ram (MB); `counted`: they are in what is in use already, by this transaction.
+    Keeps the project locked until the transaction ends.
     """
     for used, allowed in _held(session, conf, project_id or "", user_id):
-        compare(deltas, used, allowed)
+        before = {name: used.get(name, 0) - deltas[name] for name in deltas} if counted else used
+        compare(deltas, before, allowed)
 
 
 def _held(

@@ -85,6 +85,10 @@ class TaskRunner:
         for task_id in task_ids:
             self._submit(self._lease_and_run, task_id)
 
+    def run_here(self, task_id: str) -> None:
+        """Run it in the caller's thread, if nobody does; returns when it is over or waits for somebody."""
+        self._lease_and_run(task_id)
+
     def _lease_and_run(self, task_id: str) -> None:
         row = self.env.db.run(lambda s: db_tasks.lease_free(s, task_id, self.env.owner, self._until))
         if row:

@@ -6,11 +6,12 @@ Keys of a server record: the columns of `db.models.compute.Server` (times as ISO
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import create_request, quota
+from novalite.conductor import create_request, deletion, quota, reset_state
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, Prepared
 from novalite.context import Context
@@ -20,11 +21,11 @@ from novalite.db.models.compute import new_id
 from novalite.errors import (
     BadRequest,
     FlavorNotFound,
-    Forbidden,
     GuestNotFound,
     InvalidServerState,
     KeypairNotFound,
     NotFound,
+    PolicyNotAuthorized,
     ServerLocked,
     ServerNotReady,
 )
@@ -40,8 +41,11 @@ from novalite.objects.servers import (
 )
 from novalite.rpc.contracts.compute import Guests
 from novalite.rpc.contracts.servers import Servers
-from novalite.states import ACTIONS, ACTIVE, BUILDING, PAUSED, STOPPED, SUSPENDED, ActionRule
+from novalite.states import ACTIONS, ACTIVE, BUILDING, ERROR, PAUSED, STOPPED, SUSPENDED, ActionRule
 
+LOG = logging.getLogger(__name__)
+UNLOCK_OVERRIDE = "os_compute_api:os-lock-server:unlock:unlock_override"
+"""The rule by which somebody may lift a lock that is not his own kind's."""
 METADATA_STATES = (ACTIVE, PAUSED, SUSPENDED, STOPPED)
 CHANGEABLE = ("name", "description", "hostname", "access_ip_v4", "access_ip_v6", "disk_config")
 MOST_AT_ONCE = 1000
@@ -173,7 +177,7 @@ class ServersEndpoint(Servers):
         self, ctx: Context, server_id: str, metadata: dict[str, str], replace: bool = False
     ) -> dict[str, str]:
         def work(session: Session) -> dict[str, str]:
-            server = self._changeable(session, ctx, server_id, "update metadata", METADATA_STATES)
+            server = self.changeable(session, ctx, server_id, "update metadata", METADATA_STATES)
             merged = dict(metadata) if replace else {**(server["metadata"] or {}), **metadata}
             quota.check_metadata(session, self.env.conf, server["project_id"], len(merged))
             servers.change(session, server_id, metadata=merged)
@@ -183,7 +187,7 @@ class ServersEndpoint(Servers):
 
     def delete_metadata(self, ctx: Context, server_id: str, key: str) -> None:
         def work(session: Session) -> None:
-            server = self._changeable(session, ctx, server_id, "delete metadata", METADATA_STATES)
+            server = self.changeable(session, ctx, server_id, "delete metadata", METADATA_STATES)
             left = dict(server["metadata"] or {})
             if key not in left:
                 raise NotFound("Metadata item was not found")
@@ -192,9 +196,10 @@ class ServersEndpoint(Servers):
 
         self.env.db.run(work)
 
-    def _changeable(
+    def changeable(
         self, session: Session, ctx: Context, server_id: str, verb: str, states: tuple[str, ...]
     ) -> Record:
+        """A server whose metadata or tags may change, held until the transaction ends."""
         servers.hold(session, server_id)  # two requests that each add an item must both be seen
         server = servers.get(session, server_id, scope(ctx))
         _check_lock(ctx, server)
@@ -206,30 +211,23 @@ class ServersEndpoint(Servers):
 
     # --- act
 
-    def delete(self, ctx: Context, server_id: str) -> Accepted:
+    def delete(self, ctx: Context, server_id: str, force: bool = False) -> Accepted:
         def work(session: Session) -> Accepted:
             server = servers.get(session, server_id, scope(ctx))
             _check_lock(ctx, server)
-            running = db_tasks.open_of_server(session, server_id, "delete")
-            if running:
-                return Accepted(server_id=server_id, task_id=running)
-            db_tasks.cancel_others(session, server_id)
-            # Read again: a build that was claiming a host has either committed by now or never will.
-            host = servers.get(session, server_id)["host"]
-            task_id = db_tasks.open_task(
-                session, ctx, "delete", "delete", server_id, server["project_id"],
-                self.env.tasks.look_at(), {"host": host},
-            )  # fmt: skip
-            servers.begin_delete(session, server_id, task_id)
-            return Accepted(server_id=server_id, task_id=task_id)
+            return deletion.begin(self.env, session, ctx, server, force)
 
         return self.env.db.run(work)
 
     def act(self, ctx: Context, body: ServerAction) -> Accepted:
+        return self.env.db.run(lambda session: self.act_in(session, ctx, body))
+
+    def act_in(self, session: Session, ctx: Context, body: ServerAction) -> Accepted:
+        """The same in the caller's transaction."""
         rule = ACTIONS.get(body.verb)
         if rule is None:
             raise BadRequest(f"There is no such action: {body.verb}")
-        return self.env.db.run(lambda session: self._act(session, ctx, body, rule))
+        return self._act(session, ctx, body, rule)
 
     def _act(self, session: Session, ctx: Context, body: ServerAction, rule: ActionRule) -> Accepted:
         server = servers.get(session, body.server_id, scope(ctx))
@@ -255,21 +253,43 @@ class ServersEndpoint(Servers):
     def lock(self, ctx: Context, server_id: str, reason: str | None = None) -> None:
         def work(session: Session) -> None:
             server = servers.get(session, server_id, scope(ctx))
-            owner = "owner" if server["project_id"] == ctx.project_id else "admin"
-            servers.change(session, server_id, locked_by=owner, locked_reason=reason)
+            holder = _lock_holder(ctx, server)
+            if server["locked_by"] and holder == "owner":
+                return  # an administrator's lock must not become one that the owner can lift
+            reasons = {} if server["locked_by"] and reason is None else {"locked_reason": reason}
+            servers.change(session, server_id, locked_by=holder, **reasons)
             db_tasks.record_done(session, ctx, "lock", server_id, server["project_id"])
 
         self.env.db.run(work)
 
-    def unlock(self, ctx: Context, server_id: str) -> None:
+    def unlock(self, ctx: Context, server_id: str, override: bool = False) -> None:
         def work(session: Session) -> None:
             server = servers.get(session, server_id, scope(ctx))
-            if server["locked_by"] == "admin" and not ctx.is_admin:
-                raise Forbidden("Only an administrator can unlock a server that an administrator locked.")
+            foreign = server["locked_by"] not in (None, _lock_holder(ctx, server))
+            if foreign and not (override or ctx.is_admin):
+                raise PolicyNotAuthorized(rule=UNLOCK_OVERRIDE)
             servers.change(session, server_id, locked_by=None, locked_reason=None)
             db_tasks.record_done(session, ctx, "unlock", server_id, server["project_id"])
 
         self.env.db.run(work)
+
+    def reset_state(self, ctx: Context, server_id: str, state: str) -> None:
+        if state not in (ACTIVE, ERROR):
+            raise BadRequest(f"The state of a server can be reset to {ACTIVE} or {ERROR} only.")
+
+        def work(session: Session) -> Record:
+            return reset_state.reset(session, ctx, server_id, scope(ctx), state)
+
+        before = self.env.db.run(work)
+        LOG.warning("Server %s was reset to %s by user %s; it was %s (%s)",
+                    server_id, state, ctx.user_id, before["vm_state"], before["task_state"])
+
+    def inject_network_info(self, ctx: Context, server_id: str) -> None:
+        with self.env.db.read() as session:
+            server = servers.get(session, server_id, scope(ctx))
+        _check_lock(ctx, server)
+        if server["host"] is None:
+            raise ServerNotReady(server_id=server_id)
 
     # --- ask the host
 
@@ -294,6 +314,11 @@ def _host_status(service: Record, down_after: float) -> str:
     if not services.is_up(service, down_after):
         return "UNKNOWN"
     return "MAINTENANCE" if service["disabled"] else "UP"
+
+
+def _lock_holder(ctx: Context, server: Record) -> str:
+    """Whose lock this caller's would be: whoever acts for the server's own project is its owner."""
+    return "owner" if server["project_id"] == ctx.project_id else "admin"
 
 
 def _check_lock(ctx: Context, server: Record) -> None:

@@ -70,15 +70,18 @@ OPTS = [
     cfg.FloatOpt("lifecycle_event_delay", default=0.3, min=0.0,
                  help="Seconds to let a guest settle after the hypervisor said it changed, so that a "
                       "reboot is not reported as a stop."),
-    cfg.StrOpt("running_deleted_instance_action", default="reap", choices=("reap", "log", "noop"),
+    cfg.StrOpt("running_deleted_instance_action", default="reap", choices=("reap", "shutdown", "log", "noop"),
                help="What to do with guests whose server was deleted or lives on another host: destroy, "
-                    "only log, nothing."),
+                    "switch off and keep, only log, nothing."),
     cfg.StrOpt("unknown_guest_action", default="log", choices=("reap", "log", "noop"),
                help="The same for guests that the conductor has never heard of. They may be all that is "
                     "left of a server after an old database backup was restored, so they are kept unless "
                     "told otherwise."),
     cfg.IntOpt("running_deleted_instance_poll_interval", mutable=True, default=600, min=0,
                help="Seconds between looks for such guests. 0: only at start."),
+    cfg.IntOpt("instance_delete_interval", mutable=True, default=300, min=0,
+               help="Seconds between tries to remove files that were left when a guest could not be removed "
+                    "altogether, or its build was cut off. 0: only at start."),
     # --- images ---
     cfg.ListOpt("image_formats", mutable=True, default=["raw", "qcow2", "iso"],
                 help="Disk formats taken as the base of a root disk. Also possible: vmdk, vdi, vhd, vhdx."),

@@ -54,4 +54,13 @@ OPTS = [
         help="Times the scheduler is asked again after every "
         "candidate of an answer was lost to other claims.",
     ),
+    # --- what is repeated ---
+    cfg.IntOpt("reclaim_instance_interval", mutable=True, default=0, min=0,
+               help="Seconds a deleted server is kept, stopped, so that it can be restored (deferred delete). 0: "
+                    "servers are deleted at once."),
+    cfg.IntOpt("rescue_timeout", mutable=True, default=0, min=0,
+               help="Seconds after which a rescued server is unrescued. 0: never."),
+    cfg.IntOpt("reboot_timeout", mutable=True, default=0, min=0,
+               help="Seconds a soft reboot may be under way before it becomes a hard one. 0: never; the host "
+                    "itself resets a guest after [compute] reboot_timeout, so this is for hosts that do not."),
 ]

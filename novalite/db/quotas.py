@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from novalite.db.models.compute import Server
 from novalite.db.models.quotas import Quota, QuotaLock
 from novalite.db.session import run_statement
+from novalite.states import RESTORING, SOFT_DELETED
 
 EVERYBODY = ""
 """As a project id: the default of every project; as a user id: the whole project."""
@@ -23,7 +24,11 @@ _STORED = select(Quota.project_id, Quota.user_id, Quota.resource, Quota.hard_lim
 _LOCK = select(QuotaLock.name).where(QuotaLock.name == bindparam("b_name")).with_for_update()
 _IN_USE = select(
     func.count(), func.coalesce(func.sum(Server.vcpus), 0), func.coalesce(func.sum(Server.ram_mb), 0)
-).where(Server.project_id == bindparam("b_project"), Server.deleted.is_(False))
+).where(
+    Server.project_id == bindparam("b_project"),
+    Server.deleted.is_(False),
+    or_(Server.vm_state != SOFT_DELETED, Server.task_state == RESTORING),
+)
 _IN_USE_BY = _IN_USE.where(Server.user_id == bindparam("b_user"))
 
 
@@ -75,7 +80,7 @@ def lock(session: Session, name: str) -> None:
 
 
 def in_use(session: Session, project_id: str, user_id: str | None = None) -> dict[str, int]:
-    """instances, cores and ram (MB) of servers that are not deleted; one statement."""
+    """instances, cores and ram (MB) of servers that are not deleted, softly or for good; one statement."""
     if user_id is None:
         row = run_statement(session, _IN_USE, b_project=project_id).one()
     else:

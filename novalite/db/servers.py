@@ -31,7 +31,7 @@ from novalite.db.session import run_statement
 from novalite.errors import InvalidServerState, MarkerNotFound, ServerNotFound
 from novalite.objects.base import Record
 from novalite.objects.servers import ServerQuery
-from novalite.states import ACTIONS, DELETED, DELETING, ERROR, vm_states_of
+from novalite.states import ACTIONS, DELETED, DELETING, ERROR, SOFT_DELETED, vm_states_of
 
 _TIMES = ("created_at", "updated_at", "launched_at", "terminated_at", "state_since")
 # Plain columns: the ORM's own attributes cost half as much again per statement, and these run for each boot.
@@ -116,12 +116,12 @@ def _dated(values: dict[str, Any]) -> dict[str, Any]:
     return {"updated_at": moment, **since, **values}
 
 
-def begin_delete(session: Session, server_id: str, task_id: str) -> None:
+def begin_delete(session: Session, server_id: str, task_id: str, busy: str = DELETING) -> None:
     """Deletion is accepted in every state; it takes the server over from whatever was going on."""
     session.execute(
         update(_TABLE)
         .where(Server.id == server_id, Server.deleted.is_(False))
-        .values(task_state=DELETING, task_id=task_id, updated_at=now())
+        .values(task_state=busy, task_id=task_id, updated_at=now())
     )
 
 
@@ -261,8 +261,7 @@ def _conditions(query: ServerQuery) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = []
     if query.project_id is not None:
         where.append(Server.project_id == query.project_id)
-    if query.deleted is not None:
-        where.append(Server.deleted.is_(query.deleted))
+    where += _alive(query.deleted, query.soft_deleted)
     if query.changes_since is not None:
         where.append(_changed() >= from_iso(query.changes_since))
     if query.changes_before is not None:
@@ -270,6 +269,16 @@ def _conditions(query: ServerQuery) -> list[ColumnElement[bool]]:
     for name, value in query.filters.items():
         where.append(_condition(name, value))
     return where
+
+
+def _alive(deleted: bool | None, soft_deleted: bool | None) -> list[ColumnElement[bool]]:
+    """Those deleted, those not, and on which side those are that can be restored."""
+    if deleted is None:
+        return []
+    if deleted and soft_deleted:
+        return [or_(Server.deleted.is_(True), Server.vm_state == SOFT_DELETED)]
+    hidden = not deleted and soft_deleted is False
+    return [Server.deleted.is_(deleted), *([Server.vm_state != SOFT_DELETED] if hidden else [])]
 
 
 def _changed() -> Any:

@@ -14,7 +14,7 @@ from novalite.db.models.base import iso, now
 from novalite.db.models.compute import new_id
 from novalite.db.services import COMPUTE
 from novalite.db.session import run_statement
-from novalite.errors import TaskLost
+from novalite.errors import NovaliteError, TaskLost
 from novalite.objects.base import Record
 
 _TABLE: Any = compute.Task.__table__
@@ -226,6 +226,12 @@ def open_of_server(session: Session, server_id: str, kind: str) -> str | None:
     ).scalar()
 
 
+def open_kinds(session: Session, server_id: str) -> dict[str, str]:
+    """Every open task of a server: its id by kind."""
+    rows = session.execute(select(Task.kind, Task.id).where(Task.server_id == server_id, Task.state == "open"))
+    return {row[0]: row[1] for row in rows}
+
+
 def cancel_others(session: Session, server_id: str) -> int:
     """End every open task of a server without undoing it: its deletion makes all of it gone."""
     ended = session.execute(
@@ -234,6 +240,26 @@ def cancel_others(session: Session, server_id: str) -> int:
         .values(state="cancelled", owner=None, wait_host=None, finished_at=now(), updated_at=now())
     )
     return int(ended.rowcount)  # type: ignore[attr-defined]
+
+
+def end_open(session: Session, server_id: str, error: NovaliteError) -> None:
+    """End every open task of a server, deletion too, without undoing it; users see `error` as its end."""
+    is_open = (Task.server_id == server_id, Task.state == "open")
+    for task_id, events in session.execute(select(Task.id, Task.events).where(*is_open)).all():
+        session.execute(
+            update(_TABLE)
+            .where(Task.id == task_id, Task.state == "open")
+            .values(
+                state="cancelled", owner=None, wait_host=None, error=dict(error.to_wire()), finished_at=now(),
+                updated_at=now(), events=[_ended(event, error) for event in events or []],
+            )
+        )  # fmt: skip
+
+
+def _ended(event: Record, error: NovaliteError) -> Record:
+    if event["finish_time"] is not None:
+        return event
+    return {**event, "finish_time": iso(now()), "result": "Error", "details": error.sentence}
 
 
 _ACTION = {

@@ -56,7 +56,8 @@ class ServerQuery(Message):
     """One page of servers. Filters are already checked against what the caller may use.
 
     `filters` holds column filters by API name (values already parsed); `project_id` None means
-    every project. `detail` False asks for ids and names only.
+    every project. `detail` False asks for ids and names only. `soft_deleted`: whether servers that can
+    still be restored are listed, with `deleted` among the deleted ones (None: nothing is said of them).
     """
 
     detail: bool = True
@@ -68,6 +69,7 @@ class ServerQuery(Message):
     changes_since: str | None = None
     changes_before: str | None = None
     deleted: bool | None = False
+    soft_deleted: bool | None = None
 
 
 class ServerAction(Message):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.api.scripted import ScriptedActions, ScriptedServers, ScriptedTasks
+from tests.api.scripted import ScriptedActions, ScriptedPasswords, ScriptedServers, ScriptedTasks
 from tests.api.support import ApiUnderTest
 from tests.api.world import World
 
@@ -16,7 +16,7 @@ class ServersUnderTest(ApiUnderTest):
 
     def __init__(self, **options: object) -> None:
         self.servers, self.tasks, self.actions = ScriptedServers(), ScriptedTasks(), ScriptedActions()
-        super().__init__(self.servers, self.tasks, self.actions, options=options)
+        super().__init__(self.servers, self.tasks, self.actions, ScriptedPasswords(), options=options)
 
     def reset(self) -> None:
         """As new: making an app takes longer than most tests."""

@@ -18,6 +18,7 @@ from novalite.objects.servers import (
     ServerQuery,
     ServerUpdate,
 )
+from novalite.rpc.contracts.passwords import Passwords
 from novalite.rpc.contracts.servers import InstanceActions, Servers, Tasks
 from tests.api.support import PROJECT
 
@@ -146,7 +147,7 @@ class ScriptedServers(Servers):
         row.update(body.changes)
         return row
 
-    def delete(self, ctx: Context, server_id: str) -> Accepted:
+    def delete(self, ctx: Context, server_id: str, force: bool = False) -> Accepted:
         self._find(ctx, server_id)
         return Accepted(server_id=server_id, task_id="t-delete")
 
@@ -158,8 +159,14 @@ class ScriptedServers(Servers):
     def lock(self, ctx: Context, server_id: str, reason: str | None = None) -> None:
         self._find(ctx, server_id).update(locked_by="owner", locked_reason=reason)
 
-    def unlock(self, ctx: Context, server_id: str) -> None:
+    def unlock(self, ctx: Context, server_id: str, override: bool = False) -> None:
         self._find(ctx, server_id).update(locked_by=None, locked_reason=None)
+
+    def reset_state(self, ctx: Context, server_id: str, state: str) -> None:
+        self._find(ctx, server_id).update(vm_state=state, task_state=None)
+
+    def inject_network_info(self, ctx: Context, server_id: str) -> None:
+        self._find(ctx, server_id)
 
     def set_metadata(
         self, ctx: Context, server_id: str, metadata: dict[str, str], replace: bool = False
@@ -176,6 +183,13 @@ class ScriptedServers(Servers):
         self._find(ctx, server_id)
         lines = [f"line {n}" for n in range(10)]
         return "\n".join(lines if length is None else lines[len(lines) - length :])
+
+
+class ScriptedPasswords(Passwords):
+    """Changes any password."""
+
+    def change(self, ctx: Context, server_id: str, password: str) -> None:
+        pass
 
 
 class ScriptedTasks(Tasks):

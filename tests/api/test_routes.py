@@ -239,9 +239,6 @@ TO_COME = (
     "DELETE /os-assisted-volume-snapshots/{}",
     "DELETE /os-server-groups/{}",
     "DELETE /servers/{}/migrations/{}",
-    "DELETE /servers/{}/os-server-password",
-    "DELETE /servers/{}/tags",
-    "DELETE /servers/{}/tags/{}",
     "GET /os-aggregates/{}",
     "GET /os-console-auth-tokens/{}",
     "GET /os-hosts",
@@ -256,11 +253,8 @@ TO_COME = (
     "GET /os-server-groups/{}",
     "GET /os-simple-tenant-usage",
     "GET /os-simple-tenant-usage/{}",
-    "GET /servers/{}/diagnostics",
     "GET /servers/{}/migrations",
     "GET /servers/{}/migrations/{}",
-    "GET /servers/{}/os-server-password",
-    "GET /servers/{}/topology",
     "POST /os-aggregates",
     "POST /os-aggregates/{}/action",
     "POST /os-aggregates/{}/images",
@@ -270,8 +264,6 @@ TO_COME = (
     "POST /servers/{}/migrations/{}/action",
     "PUT /os-aggregates/{}",
     "PUT /os-hosts/{}",
-    "PUT /servers/{}/tags",
-    "PUT /servers/{}/tags/{}",
 )
 """Routes of this release that are being made."""
 

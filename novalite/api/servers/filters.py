@@ -11,7 +11,7 @@ from novalite.api.paging import Asked, Key, Parser, Query, boolean, integer, one
 from novalite.api.routing import Call
 from novalite.errors import BadRequest, Forbidden
 from novalite.objects.servers import ServerQuery
-from novalite.states import vm_states_of
+from novalite.states import SOFT_DELETED, vm_states_of
 
 UNKNOWN_STATUS_SINCE = 38
 """From here on an unknown status is a 400; before, nothing matches it."""
@@ -167,6 +167,7 @@ def read(call: Call, rule: str, allowed: Callable[[str], bool], detail: bool) ->
         changes_since=since,
         changes_before=before,
         deleted=deleted,
+        soft_deleted=_soft_deleted(asked, usable, filters, deleted),
     )
     return Wanted(query if possible else None)
 
@@ -205,6 +206,14 @@ def _states(call: Call, usable: list[str], filters: dict[str, Any]) -> tuple[boo
         deleted = True
     filters["status"] = known
     return deleted, True
+
+
+def _soft_deleted(asked: Asked, usable: list[str], filters: dict[str, Any], deleted: bool | None) -> bool | None:
+    """Whether servers that can be restored are listed: among the deleted unless told otherwise, among the others
+    only when asked for, by the key or by their very state (API reference: `deleted`, `soft_deleted`)."""
+    if deleted is None or "SOFT_DELETED" in filters.get("status", ()) or filters.get("vm_state") == SOFT_DELETED:
+        return None
+    return bool(asked.one("soft_deleted", deleted)) if "soft_deleted" in usable else deleted
 
 
 def _sort(call: Call, every_filter: bool) -> Any:

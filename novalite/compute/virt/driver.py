@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from novalite.objects.diagnostics import GuestDiagnostics
 from novalite.objects.hosts import HostInventory
 from novalite.objects.servers import GuestSpec
 from novalite.states import PowerState
@@ -94,3 +95,30 @@ class Driver(Protocol):
 
     def console_output(self, server_id: str, max_bytes: int) -> bytes:
         """The end of the serial console's log."""
+
+
+# --- what not every hypervisor can; those that cannot lack the method ------------------------
+
+
+@runtime_checkable
+class SetsPasswords(Protocol):
+    """Can reach into a running guest."""
+
+    def set_password(self, server_id: str, user: str, password: str) -> None:
+        """GuestAgentMissing when nobody in the guest listens; DriverError when it refuses."""
+
+
+@runtime_checkable
+class SendsNmi(Protocol):
+    """Can press the button that makes a kernel dump its memory."""
+
+    def inject_nmi(self, server_id: str) -> None:
+        """What the guest makes of it is its own affair."""
+
+
+@runtime_checkable
+class Diagnoses(Protocol):
+    """Counts what a guest does."""
+
+    def diagnostics(self, server_id: str) -> GuestDiagnostics:
+        """Of a guest that runs."""

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from oslo_config import cfg
 
+from novalite.compute.virt import fake_insight
 from novalite.compute.virt.driver import BaseImage, Guest, Watcher
 from novalite.compute.virt.fake_faults import Faults
 from novalite.compute.virt.fake_state import Journal
 from novalite.errors import DriverError, GuestNotFound
+from novalite.objects.diagnostics import GuestDiagnostics
 from novalite.objects.hosts import HostInventory
 from novalite.objects.servers import GuestSpec
 from novalite.states import PowerState
@@ -36,14 +38,14 @@ novalite-guest: up source=none host={hostname} keys={keys} rootmib={root_mb}
 
 DOWN = "novalite-guest: power button\nnovalite-guest: going down\n"
 CRASH = "Kernel panic - not syncing: Attempted to kill init!\n"
-_TEXT = {"b": BOOT, "d": DOWN, "c": CRASH}
+_TEXT = {"b": BOOT, "d": DOWN, "c": CRASH, "n": fake_insight.NMI, "p": fake_insight.PASSWORD}
 _HISTORY = 16
 
 
 @dataclass(slots=True)
 class FakeGuest:
     """One guest. `saved`: suspended, its memory on disk. `history` is a letter per thing its console
-    shows: b boot, d shutdown, c crash."""
+    shows: b boot, d shutdown, c crash, n NMI, p password changed."""
 
     name: str
     hostname: str
@@ -215,7 +217,34 @@ class FakeDriver:
             raise GuestNotFound(server_id=server_id)
         return guest.console().encode()[-max_bytes:]
 
+    # --- what not every hypervisor can -------------------------------------------------------
+
+    def set_password(self, server_id: str, user: str, password: str) -> None:
+        """Forgotten at once; its console shows that it happened."""
+        self._while_running("set_password", server_id, "p")
+
+    def inject_nmi(self, server_id: str) -> None:
+        """Its kernel says so on the console."""
+        self.faults.meet("nmi")
+        self._move(server_id, self.power_state(server_id), "n")
+
+    def diagnostics(self, server_id: str) -> GuestDiagnostics:
+        """See fake_insight."""
+        guest = self._while_running("diagnostics", server_id, "")
+        return fake_insight.diagnostics(guest.vcpus, guest.ram_mb, guest.root_mb, guest.history.count("b"))
+
     # --- guests ------------------------------------------------------------------------------
+
+    def _while_running(self, operation: str, server_id: str, letter: str) -> FakeGuest:
+        self.faults.meet(operation)
+        guest = self._guests.get(server_id)
+        if guest is None:
+            raise GuestNotFound(server_id=server_id)
+        if guest.state != PowerState.RUNNING:
+            raise DriverError(reason=f"guest {server_id} is not running")
+        if letter:
+            self._move(server_id, PowerState.RUNNING, letter)
+        return guest
 
     def _act(self, operation: str, spec: GuestSpec, state: PowerState, letters: str = "",
              again: bool = False, needs: PowerState | None = None, saved: bool = False) -> None:

@@ -20,14 +20,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, Protocol
+
+from sqlalchemy.orm import Session
 
 from novalite.conductor.env import Env
 from novalite.conductor.periodic.image_requests import AskForImages
+from novalite.conductor.periodic.poll_rebooting import PollRebooting
+from novalite.conductor.periodic.poll_rescued import PollRescued
+from novalite.conductor.periodic.reclaim_deleted import ReclaimDeleted
 from novalite.conductor.servers import ServersEndpoint
 from novalite.context import Context
+from novalite.db import servers
 from novalite.errors import Conflict, NotFound
-from novalite.objects.servers import ServerAction
+from novalite.objects.servers import Accepted, ServerAction
 from novalite.periodic import Periodic
 
 LOG = logging.getLogger(__name__)
@@ -45,7 +52,12 @@ class Job(Protocol):
         """One run."""
 
 
-JOBS: tuple[type, ...] = (AskForImages,)
+JOBS: tuple[type, ...] = (
+    AskForImages,
+    PollRebooting,
+    PollRescued,
+    ReclaimDeleted,
+)
 """Every job; each is made with the conductor's Env."""
 
 
@@ -55,10 +67,24 @@ def periodics(env: Env) -> list[Periodic]:
     return [Periodic(job.name, job.run, job.every) for job in jobs]
 
 
-def begin(env: Env, ctx: Context, server_id: str, verb: str, **params: Any) -> bool:
-    """Begin an action of states.ACTIONS as the cloud; False when the server is not to be had for it any more."""
+def begin(
+    env: Env, ctx: Context, server_id: str, verb: str, still: Callable[[Session], bool] = lambda _: True, **params: Any
+) -> bool:
+    """Begin an action of states.ACTIONS as the cloud; False when the server is not to be had for it any more.
+
+    `still` is asked while the server's row is held: whether it is what the job found, and not merely in the same
+    state again.
+    """
+    asked = ServerAction(server_id=server_id, verb=verb, params=params)
+
+    def work(session: Session) -> Accepted:
+        servers.hold(session, server_id)
+        if not still(session):
+            raise Conflict("it is no longer what it was")
+        return ServersEndpoint(env).act_in(session, ctx, asked)
+
     try:
-        accepted = ServersEndpoint(env).act(ctx, ServerAction(server_id=server_id, verb=verb, params=params))
+        accepted = env.db.run(work)
     except (Conflict, NotFound) as error:
         LOG.info("Server %s: no %s: %s", server_id, verb, error)
         return False

@@ -43,8 +43,9 @@ class Servers(Contract, topic="conductor", namespace="servers", version="1.0"):
         raise NotImplementedError
 
     @call()
-    def delete(self, ctx: Context, server_id: str) -> Accepted:
-        """Begin deletion; accepted in every state and task, and again while one is running."""
+    def delete(self, ctx: Context, server_id: str, force: bool = False) -> Accepted:
+        """Begin deletion; accepted in every state and task, and again while one is running. Unless `force`,
+        the server may be kept for a while (deferred delete); nothing to do is no task."""
         raise NotImplementedError
 
     @call()
@@ -54,12 +55,24 @@ class Servers(Contract, topic="conductor", namespace="servers", version="1.0"):
 
     @call()
     def lock(self, ctx: Context, server_id: str, reason: str | None = None) -> None:
-        """Lock for everybody but admins; recorded as an instance action."""
+        """Lock for everybody but admins; recorded as an instance action. An owner cannot lock what is locked."""
         raise NotImplementedError
 
     @call()
-    def unlock(self, ctx: Context, server_id: str) -> None:
-        """Unlock; an admin's lock needs an admin (Forbidden otherwise)."""
+    def unlock(self, ctx: Context, server_id: str, override: bool = False) -> None:
+        """Unlock; the other side's lock (an admin's, seen by the owner) needs `override` or an admin
+        (PolicyNotAuthorized otherwise)."""
+        raise NotImplementedError
+
+    @call()
+    def reset_state(self, ctx: Context, server_id: str, state: str) -> None:
+        """Say that the server is `active` or `error`; what is being done to it ends undone."""
+        raise NotImplementedError
+
+    @call()
+    def inject_network_info(self, ctx: Context, server_id: str) -> None:
+        """Make the guest's network what the records say. Guests without ports have nothing to be made; what
+        is checked is that it could be: ServerNotReady without a host, ServerLocked for non-admins."""
         raise NotImplementedError
 
     @call()

@@ -87,6 +87,31 @@ def test_operators_say_what_happens_to_deleted_guests(make_rig, action: str, lef
     assert guests(rig) == left
 
 
+def test_deleted_guests_may_be_switched_off_and_kept(make_rig) -> None:
+    rig = make_rig(compute__running_deleted_instance_action="shutdown")
+    rig.start()
+    spawned(rig, A)
+    rig.script.believe(A, deleted=True)
+    for _ in range(2):
+        rig.manager.cleanup.run(system())
+        rig.settle()
+    assert guests(rig) == {A}
+    assert rig.driver.power_state(A) is PowerState.SHUTDOWN
+    assert rig.driver.console_output(A, 4096).count(b"going down") == 1
+
+
+def test_a_guest_whose_server_may_still_be_restored_is_switched_off_and_the_conductor_told(rig: Rig) -> None:
+    spawned(rig, A)
+    rig.script.believe(A, vm_state="soft-delete", task_state="restoring")
+    rig.manager.cleanup.run(system())
+    rig.settle()
+    assert rig.driver.power_state(A) is PowerState.RUNNING, "it is being restored"
+    rig.script.believe(A, vm_state="soft-delete")
+    rig.manager.cleanup.run(system())
+    rig.settle()
+    assert rig.driver.power_state(A) is PowerState.SHUTDOWN
+
+
 def test_a_removal_that_fails_is_tried_again_at_the_next_look(rig: Rig) -> None:
     spawned(rig, A)
     rig.script.believe(A, deleted=True)
@@ -141,7 +166,7 @@ def test_what_a_failed_removal_left_is_removed_later(make_rig) -> None:
     assert rig.script.report_of("destroy").error is not None
     rig.script.records[A] = {"vm_state": "deleted", "task_state": None, "host": "alpha"}
     destroyed = _watch_destroy(rig)
-    rig.manager.cleanup.run(system())
+    rig.manager.pending.run(system())
     rig.settle()
     assert destroyed == [A]
     assert rig.manager.unfinished.specs() == []
@@ -155,7 +180,7 @@ def test_what_a_failed_build_left_is_removed_later(make_rig) -> None:
     assert rig.ask("spawn").error is not None
     rig.script.records[A] = {"vm_state": "active", "task_state": None, "host": "beta"}
     destroyed = _watch_destroy(rig)
-    rig.manager.cleanup.run(system())
+    rig.manager.pending.run(system())
     rig.settle()
     assert destroyed == [A]
     assert rig.manager.unfinished.specs() == []
@@ -371,6 +396,7 @@ def test_the_periodic_jobs_are_named_and_can_be_switched_off(make_rig) -> None:
         "heartbeat@alpha": 10.0,
         "sync_power_states@alpha": 0.0,
         "running_deleted@alpha": 600.0,
+        "pending_deletes@alpha": 300.0,
         "image_cache@alpha": 2400.0,
     }
     rig.start()

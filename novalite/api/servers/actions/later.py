@@ -23,15 +23,9 @@ LATER = {
     "rebuild": ("os_compute_api:servers:rebuild", 1, None),
     "createImage": ("os_compute_api:servers:create_image", 1, None),
     "createBackup": ("os_compute_api:os-create-backup", 1, None),
-    "changePassword": ("os_compute_api:os-admin-password", 1, None),
-    "forceDelete": ("os_compute_api:os-deferred-delete:force", 1, None),
-    "restore": ("os_compute_api:os-deferred-delete:restore", 1, None),
-    "trigger_crash_dump": ("os_compute_api:servers:trigger_crash_dump", 17, None),
     "migrate": ("os_compute_api:os-migrate-server:migrate", 1, None),
     "os-migrateLive": ("os_compute_api:os-migrate-server:migrate_live", 1, None),
     "evacuate": ("os_compute_api:os-evacuate", 1, None),
-    "os-resetState": ("os_compute_api:os-admin-actions:reset_state", 1, None),
-    "injectNetworkInfo": ("os_compute_api:os-admin-actions:inject_network_info", 1, None),
 }
 """Published actions this cloud cannot do yet: the server is looked up, then 501."""
 

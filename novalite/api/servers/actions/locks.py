@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from novalite.api.actions import NO_VALUE
+from novalite.api.policy import allowed
 from novalite.api.routing import Call, Result
 from novalite.api.runtime import runtime
 from novalite.api.schemas import Body, Since
@@ -32,7 +33,8 @@ def lock(call: Call, server_id: str, value: Lock | None) -> Result:
 
 @ACTIONS.action("unlock", value=NO_VALUE)
 def unlock(call: Call, server_id: str, value: Any) -> Result:
-    """The conductor refuses to lift an admin's lock for others."""
+    """The conductor refuses to lift an admin's lock for its owner, unless a rule of its own lets it."""
     guard(call, server_id, "os_compute_api:os-lock-server:unlock")
-    runtime().peer(Servers).unlock(call.ctx, server_id)
+    override = allowed("os_compute_api:os-lock-server:unlock:unlock_override")
+    runtime().peer(Servers).unlock(call.ctx, server_id, override)
     return None

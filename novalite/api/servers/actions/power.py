@@ -17,8 +17,11 @@ PLAIN = {
     "unpause": ("unpause", "os_compute_api:os-pause-server:unpause"),
     "suspend": ("suspend", "os_compute_api:os-suspend-server:suspend"),
     "resume": ("resume", "os_compute_api:os-suspend-server:resume"),
+    "trigger_crash_dump": ("trigger_crash_dump", "os_compute_api:servers:trigger_crash_dump"),
 }
 """Actions without a body that one verb carries out."""
+SINCE = {"trigger_crash_dump": 17}
+"""Minor versions of those that are younger than the API."""
 
 
 def _plain(name: str, verb: str, rule: str) -> None:
@@ -26,7 +29,7 @@ def _plain(name: str, verb: str, rule: str) -> None:
         begin(call, server_id, verb, rule)
         return None
 
-    ACTIONS.rows[name] = Action(name, handler)
+    ACTIONS.rows[name] = Action(name, handler, since=SINCE.get(name, 1))
 
 
 for _name, (_verb, _rule) in PLAIN.items():

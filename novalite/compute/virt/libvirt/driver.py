@@ -15,13 +15,22 @@ from pathlib import Path
 from oslo_config import cfg
 
 from novalite.compute.virt.driver import BaseImage, Guest, Watcher
-from novalite.compute.virt.libvirt import acceleration, capabilities, consoles, disks, embedded, states
+from novalite.compute.virt.libvirt import (
+    acceleration,
+    capabilities,
+    consoles,
+    diagnostics,
+    disks,
+    embedded,
+    states,
+)
 from novalite.compute.virt.libvirt.connection import Connection
 from novalite.compute.virt.libvirt.events import Events
 from novalite.compute.virt.libvirt.guest import Domain, read_mark
 from novalite.compute.virt.libvirt.hardware import HostFacts, decide
 from novalite.compute.virt.libvirt.xml.domain import domain
 from novalite.errors import ConfigError, DriverError, DriverUnavailable, GuestNotFound, NovaliteError
+from novalite.objects.diagnostics import GuestDiagnostics
 from novalite.objects.hosts import HostInventory
 from novalite.objects.servers import GuestSpec
 from novalite.states import PowerState
@@ -33,6 +42,10 @@ PRESS_AGAIN = 10.0
 
 SETTLED = 5.0
 """Seconds after which a restarted libvirtd has found its guests again."""
+
+
+AGENT_PATIENCE = 30.0
+"""Seconds the agent inside a guest may take; libvirt itself gives up on a dead one after five."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +236,20 @@ class LibvirtDriver:
                     reason=f"the saved memory of guest {spec.id} is gone; a hard reboot starts it afresh"
                 )
             guest.start(self.conf.libvirt.save_timeout)
+
+    # --- what not every hypervisor can --------------------------------------------------------
+
+    def set_password(self, server_id: str, user: str, password: str) -> None:
+        """By the QEMU guest agent, which the image property hw_qemu_guest_agent gives a channel."""
+        self._domain(server_id).set_password(user, password, AGENT_PATIENCE)
+
+    def inject_nmi(self, server_id: str) -> None:
+        """A kernel that is told so dumps its memory."""
+        self._domain(server_id).inject_nmi()
+
+    def diagnostics(self, server_id: str) -> GuestDiagnostics:
+        """What libvirt counts."""
+        return diagnostics.ask(self.connection, server_id, self._known().facts.virt_type)
 
     # --- inside -------------------------------------------------------------------------------
 

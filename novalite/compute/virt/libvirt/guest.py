@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from novalite.compute.virt.libvirt import states
 from novalite.compute.virt.libvirt.connection import Connection, module
 from novalite.compute.virt.libvirt.xml.domain import NAMESPACE, Mark
-from novalite.errors import DriverError, GuestNotFound, NovaliteError
+from novalite.errors import DriverError, GuestAgentMissing, GuestNotFound, NovaliteError
 from novalite.states import PowerState
 
 T = TypeVar("T")
@@ -86,6 +86,25 @@ class Domain:
     def unpause(self) -> None:
         """Let its CPUs go on."""
         self._ask("resume", lambda domain: domain.resume())
+
+    def inject_nmi(self) -> None:
+        """A non-maskable interrupt on its first CPU."""
+        self._ask("NMI", lambda domain: domain.injectNMI(0))
+
+    def set_password(self, user: str, password: str, seconds: float) -> None:
+        """By the agent inside. GuestAgentMissing when it is not configured, not connected, or does not answer."""
+        libvirt = module()
+        missing = (libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED, libvirt.VIR_ERR_AGENT_UNRESPONSIVE)
+
+        def ask(domain: Any) -> None:
+            try:
+                domain.setUserPassword(user, password, 0)
+            except libvirt.libvirtError as error:
+                if error.get_error_code() not in missing:
+                    raise
+                raise GuestAgentMissing(server_id=self.server_id, reason=error.get_error_message()) from error
+
+        self._ask("set a password", ask, seconds)
 
     def has_saved_memory(self) -> bool:
         """True when its memory was saved and not yet restored."""

@@ -1,0 +1,32 @@
+"""An administrator says what a server is, whatever was being done to it.
+
+What was under way ends here and now and is not undone: it may be the undoing that hangs. A conductor that is at
+work on it finds at its next write that the task is over; a host that still does something reports to nobody, and
+the next comparison of power states says what came of it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from novalite.context import Context
+from novalite.db import servers
+from novalite.db import tasks as db_tasks
+from novalite.errors import TaskReset
+from novalite.objects.base import Record
+from novalite.states import ERROR
+
+
+def reset(session: Session, ctx: Context, server_id: str, project: str | None, state: str) -> Record:
+    """Set the vm_state (`active` or `error`), end every open task; answers the server as it was.
+
+    Raises ServerNotFound.
+    """
+    servers.hold(session, server_id)
+    server = servers.get(session, server_id, project)
+    ended = TaskReset(state=state)
+    db_tasks.end_open(session, server_id, ended)
+    fault = {"fault": servers.fault(ended.sentence, 500, ended.sentence)} if state == ERROR else {}
+    servers.change(session, server_id, vm_state=state, task_state=None, task_id=None, **fault)
+    db_tasks.record_done(session, ctx, "resetState", server_id, server["project_id"])
+    return server
