@@ -145,6 +145,11 @@ def shape_of(path: str) -> str:
     return re.sub(r"[<{][^>}]*[>}]", "{}", path)
 
 
+def _guarded(row: Row) -> str:
+    """The path under which rules know a route: os-volumes_boot is another name of servers."""
+    return re.sub(r"^/os-volumes_boot\b", "/servers", shape_of(row.path))
+
+
 class Rules:
     """Which published rules guard a route, read off the operations of the policy tables."""
 
@@ -162,12 +167,12 @@ class Rules:
     def of_route(self, row: Row) -> list[str]:
         """Rules of a route, that of its row first."""
         named = [row.policy] if row.policy else []
-        return list(dict.fromkeys([*named, *self._found.get((row.method, shape_of(row.path)), [])]))
+        return list(dict.fromkeys([*named, *self._found.get((row.method, _guarded(row)), [])]))
 
     def of_action(self, row: Row, action: Action) -> list[str]:
         """Rules of an action of a route."""
         named = [action.policy] if action.policy else []
-        more = self._actions.get(f"{shape_of(row.path)} {action.name}", [])
+        more = self._actions.get(f"{_guarded(row)} {action.name}", [])
         return list(dict.fromkeys([*named, *more]))
 
     def says(self, row: Row, action: Action) -> str:
