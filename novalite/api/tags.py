@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from novalite.api.routing import Answer, Call, Result, Routes
 from novalite.api.runtime import runtime
 from novalite.api.schemas import Body, parse
 from novalite.api.servers.access import guard, load
-from novalite.api.servers.schemas import Tag, Tags
+from novalite.api.servers.schemas import MAX_TAGS, Tag
 from novalite.errors import NotFound
 from novalite.rpc.contracts import tags as contract
 
@@ -18,7 +22,7 @@ SINCE = 26
 class AllTags(Body):
     """PUT /servers/{id}/tags"""
 
-    tags: Tags
+    tags: Annotated[list[Tag], Field(max_length=MAX_TAGS)]
 
 
 @ROUTES.get("/servers/<server_id>/tags", policy=RULE + "index", since=SINCE)

@@ -99,14 +99,20 @@ ACTIONS = {
     "lock": (["servers.lock"], 4),
     "unlock": (["servers.unlock"], 4),
     "os-getConsoleOutput": (["servers.console_output", "guests.console_output"], 2),
+    "trigger_crash_dump": (["servers.act", "tasks.poke", "guests.power", "hosted_servers.finished"], 15),
+    "changePassword": (["passwords.change", "guest_questions.set_password"], 15),
 }
+
+
+VALUES = {"changePassword": {"adminPass": "secret"}}
 
 
 def test_what_actions_cost(cloud: Cloud) -> None:
     member = cloud.rest()
     server = member.boot("web", imageRef=member.image())
     for action, (messages, statements) in ACTIONS.items():
-        cost = Costs(cloud, lambda a=action: member.act(server, {a: None}))  # type: ignore[misc]
+        value = VALUES.get(action)
+        cost = Costs(cloud, lambda a=action, v=value: member.act(server, {a: v}))  # type: ignore[misc]
         assert [name for _, name in cost.messages] == messages, action
         assert cost.statements <= statements, (action, cost.statements)
     cost = Costs(cloud, lambda: member.delete(f"/servers/{server}"))
@@ -125,6 +131,8 @@ READS = [
     ("/servers/{server}/metadata/a", 2),
     ("/servers/{server}/ips", 2),
     ("/servers/{server}/tags", 2),
+    ("/servers/{server}/topology", 2),
+    ("/servers/{server}/os-server-password", 2),
     ("/servers/{server}/os-instance-actions", 3),
     ("/servers/{server}/os-instance-actions/{action}", 3),
     ("/flavors", 2),
@@ -154,6 +162,25 @@ ADMIN_READS = [
 ]
 FREE = ["/extensions", "/"]
 """Answered by the API alone."""
+
+
+WRITES = [
+    # method, path, body, method of the conductor, most statements
+    ("PUT", "/servers/{server}/tags", {"tags": ["a", "b"]}, "tags.replace", 5),
+    ("PUT", "/servers/{server}/tags/c", None, "tags.add", 5),
+    ("DELETE", "/servers/{server}/tags/c", None, "tags.remove", 5),
+    ("DELETE", "/servers/{server}/tags", None, "tags.replace", 5),
+    ("PUT", "/servers/{server}/metadata", {"metadata": {"a": "b"}}, "servers.set_metadata", 6),
+]
+
+
+def test_parts_of_servers_are_written_by_one_call(cloud: Cloud) -> None:
+    member = cloud.rest()
+    server = member.boot("web", imageRef=member.image())
+    for method, path, body, asked, statements in WRITES:
+        cost = Costs(cloud, lambda m=method, p=path, b=body: member(m, p.format(server=server), b))  # type: ignore[misc]
+        assert [name for _, name in cost.messages] == [asked], path
+        assert cost.statements <= statements, (path, cost.statements)
 
 
 def test_every_read_is_one_call(cloud: Cloud) -> None:
