@@ -184,6 +184,10 @@ class PasswordNotSet(Conflict):
     message = "The password of instance {server_id} was not changed: {reason}"
 
 
+class ServerNotRescuable(BadRequest):
+    message = "Instance {server_id} cannot be rescued: {reason}"
+
+
 class FlavorNotFound(NotFound):
     message = "Flavor {flavor_id} could not be found."
 

@@ -39,6 +39,9 @@ SOFT_DELETING = "soft-deleting"
 RESTORING = "restoring"
 UPDATING_PASSWORD = "updating_password"
 SENDING_NMI = "sending-nmi"
+REBUILDING = "rebuilding"
+RESCUING = "rescuing"
+UNRESCUING = "unrescuing"
 
 REBOOT_TASKS = ("rebooting", "reboot_pending", "reboot_started")
 HARD_REBOOT_TASKS = ("rebooting_hard", "reboot_pending_hard", "reboot_started_hard")
@@ -100,6 +103,9 @@ ACTIONS: dict[str, ActionRule] = {
     "change_password": ActionRule(
         (ACTIVE,), UPDATING_PASSWORD, record="changePassword", flow="change_password"
     ),
+    "rebuild": ActionRule((ACTIVE, STOPPED, ERROR), REBUILDING, record="rebuild", flow="rebuild"),
+    "rescue": ActionRule((ACTIVE, STOPPED, ERROR), RESCUING, RESCUED, record="rescue", flow="rescue"),
+    "unrescue": ActionRule((RESCUED,), UNRESCUING, ACTIVE, record="unrescue", flow="unrescue"),
 }
 """Actions that are a task. `create`, `delete`, `lock` and `unlock` are accepted by other rules."""
 

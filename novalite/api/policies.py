@@ -116,6 +116,12 @@ SERVERS = [
     ),
     Rule("os_compute_api:servers:revert_resize", MEMBER, "Revert a resize.", (f"{ACTION} (revertResize)",)),
     Rule("os_compute_api:servers:rebuild", MEMBER, "Rebuild a server.", (f"{ACTION} (rebuild)",)),
+    Rule(
+        "os_compute_api:servers:rebuild:trusted_certs",
+        MEMBER,
+        "Name trusted image certificates at rebuild.",
+        (f"{ACTION} (rebuild)",),
+    ),
     Rule("os_compute_api:servers:create_image", MEMBER, "Snapshot a server.", (f"{ACTION} (createImage)",)),
     Rule(
         "os_compute_api:servers:trigger_crash_dump",

@@ -40,8 +40,8 @@ def spawn(bench: Bench, spec: GuestSpec, outcome: Outcome, check: Callable[[], N
         return
     try:
         check()
-        with _noted(bench, spec), _base(bench, spec, outcome, check) as base:
-            driver.spawn(spec, base, _progress(outcome, check))
+        with _noted(bench, spec), base_of(bench, spec, outcome, check) as base:
+            driver.spawn(spec, base, progress_of(outcome, check))
         outcome.power_state = driver.power_state(spec.id)
     except Exception:
         _clean(bench, spec)
@@ -55,9 +55,10 @@ def _noted(bench: Bench, spec: GuestSpec) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _base(
+def base_of(
     bench: Bench, spec: GuestSpec, outcome: Outcome, check: Callable[[], None]
 ) -> Iterator[BaseImage | None]:
+    """The cached image of `spec`, which fits its flavor; None where there is none or none is needed."""
     if not bench.driver.needs_images or spec.image is None:
         yield None
         return
@@ -74,7 +75,9 @@ def fits(base: BaseImage, spec: GuestSpec) -> None:
         raise FlavorDiskTooSmall(flavor_bytes=room, image_bytes=base.virtual_size)
 
 
-def _progress(outcome: Outcome, check: Callable[[], None]) -> Callable[[str], None]:
+def progress_of(outcome: Outcome, check: Callable[[], None]) -> Callable[[str], None]:
+    """Notes the sub-steps of a driver, and stops it between two when `check` raises."""
+
     def step(name: str) -> None:
         check()
         outcome.step(name)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from oslo_config import cfg
 
 from novalite import log
-from novalite.compute import build, consoles, power
+from novalite.compute import build, consoles, power, rebuild
 from novalite.compute.build import Bench
 from novalite.compute.reporting import Outcome, Reporter, name_of
 from novalite.compute.work import Job, WorkDesk
@@ -38,6 +38,18 @@ class GuestsEndpoint(Guests):
     def destroy(self, ctx: Context, work: HostWork) -> None:
         self.desk.cancel_builds(work.server.id)
         self._take(ctx, work, lambda job, out: build.destroy(self.bench, work.server, out))
+
+    def rebuild(self, ctx: Context, work: HostWork) -> None:
+        def act(job: Job, outcome: Outcome) -> None:
+            rebuild.rebuild(self.bench, work, outcome, job.check)
+
+        self._take(ctx, work, act, slow=True)
+
+    def rescue(self, ctx: Context, work: HostWork) -> None:
+        def act(job: Job, outcome: Outcome) -> None:
+            rebuild.rescue(self.bench, self.conf, work, outcome, job.check)
+
+        self._take(ctx, work, act, slow=True)
 
     def power(self, ctx: Context, work: HostWork) -> None:
         self._take(ctx, work, lambda job, out: power.perform(self.driver, self.conf, work, out))

@@ -10,7 +10,7 @@ from typing import Any
 from oslo_config import cfg
 
 from novalite.compute.reporting import Outcome
-from novalite.compute.virt.driver import Driver, SendsNmi
+from novalite.compute.virt.driver import Driver, Rescues, SendsNmi, able
 from novalite.errors import DriverUnsupported, NovaliteError
 from novalite.objects.servers import GuestSpec, HostWork
 
@@ -28,6 +28,7 @@ POWER: dict[str, PowerVerb] = {
     "suspend": lambda driver, spec, timeout: driver.suspend_guest(spec),
     "resume": lambda driver, spec, timeout: driver.resume_guest(spec),
     "trigger_crash_dump": lambda driver, spec, timeout: _inject_nmi(driver, spec),
+    "unrescue": lambda driver, spec, timeout: able(driver, Rescues, "rescue").unrescue_guest(spec),
 }
 """What each verb of states.ACTIONS asks of the driver."""
 
@@ -43,7 +44,7 @@ def perform(driver: Driver, conf: cfg.ConfigOpts, work: HostWork, outcome: Outco
     try:
         act(driver, work.server, patience(conf, work))
     finally:
-        outcome.power_state = _seen(driver, work.server.id)
+        outcome.power_state = seen(driver, work.server.id)
 
 
 def _inject_nmi(driver: Driver, spec: GuestSpec) -> None:
@@ -52,7 +53,8 @@ def _inject_nmi(driver: Driver, spec: GuestSpec) -> None:
     driver.inject_nmi(spec.id)
 
 
-def _seen(driver: Driver, server_id: str) -> Any:
+def seen(driver: Driver, server_id: str) -> Any:
+    """The power state now; None when the hypervisor does not say."""
     try:
         return driver.power_state(server_id)
     except NovaliteError as error:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from novalite.conductor.env import Env
 from novalite.context import Context
 from novalite.db.models.base import now
 from novalite.db.models.compute import Host, Server, new_id
@@ -19,6 +20,7 @@ from novalite.errors import (
     FlavorMemoryTooSmall,
     HostNotFound,
     ImageNotActive,
+    NotFound,
     ServerNotFound,
 )
 from novalite.objects.flavors import Flavor
@@ -37,6 +39,26 @@ class Resolved:
     flavor: Flavor
     image: Image | None
     public_key: str | None
+
+
+def find_image(env: Env, session: Session, ctx: Context, image_id: str) -> Image:
+    """An image named in a body: what is wrong with it is a 400."""
+    try:
+        found: Image = env.images.get(ctx, image_id, session=session)
+    except NotFound as error:
+        raise BadRequest(error.sentence) from error
+    return found
+
+
+def image_columns(image: Image | None) -> dict[str, Any]:
+    """The columns of a server that tell of its image."""
+    properties = image.properties if image else {}
+    return {
+        "image_id": image.id if image else None,
+        "image_properties": properties,
+        "kernel_id": properties.get("kernel_id"),
+        "ramdisk_id": properties.get("ramdisk_id"),
+    }
 
 
 def check_image(image: Image, flavor: Flavor) -> None:
@@ -136,10 +158,7 @@ def server_rows(ctx: Context, body: CreateServers, resolved: Resolved, count: in
                 "task_state": SCHEDULING,
                 "availability_zone": body.availability_zone,
                 "pinned_availability_zone": body.availability_zone,
-                "image_id": resolved.image.id if resolved.image else None,
-                "image_properties": resolved.image.properties if resolved.image else {},
-                "kernel_id": resolved.image.properties.get("kernel_id") if resolved.image else None,
-                "ramdisk_id": resolved.image.properties.get("ramdisk_id") if resolved.image else None,
+                **image_columns(resolved.image),
                 "flavor_id": flavor.flavor_id,
                 "flavor": flavor.model_dump(mode="json"),
                 "vcpus": flavor.vcpus,

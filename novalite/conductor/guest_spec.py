@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from novalite.objects.base import Record
 from novalite.objects.flavors import Flavor
 from novalite.objects.images import Image, ImageSource
-from novalite.objects.servers import GuestSpec
+from novalite.objects.servers import GuestSpec, Rescue
+from novalite.states import RESCUED
 
 if TYPE_CHECKING:
     from novalite.conductor.env import Env
@@ -35,6 +37,25 @@ def guest_spec(env: Env, task: Task) -> GuestSpec:
         availability_zone=server["availability_zone"],
         launch_index=server["launch_index"],
         created_at=server["created_at"],
+        personality=tuple(server["personality"] or ()),
+        rescue=_rescue(env, task, server),
+    )
+
+
+def _rescue(env: Env, task: Task, server: Record) -> Rescue | None:
+    """How it is rescued, or is to be: see `conductor.tasks.rescue.how`."""
+    found = task.args.get("rescue")
+    if found is None and server["vm_state"] == RESCUED:
+        found = server["rescue"]
+    if found is None:
+        return None
+    image = task.args.get("rescue_image")
+    return Rescue(
+        stable=found["stable"],
+        device=found["device"],
+        bus=found["bus"],
+        properties=found["properties"],
+        image=env.images.source(task.ctx, Image(**image)) if image else None,
     )
 
 

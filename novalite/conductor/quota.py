@@ -6,7 +6,8 @@ The lock makes the race exact: of two requests that each fit alone but not toget
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
 
 from oslo_config.cfg import ConfigOpts
 from sqlalchemy.orm import Session
@@ -119,6 +120,22 @@ def check_metadata(session: Session, conf: ConfigOpts, project_id: str | None, c
     """Raise OverQuota when one server would have that many metadata items."""
     if count:
         compare({"metadata_items": count}, {}, limits(session, conf, project_id or ""))
+
+
+def check_files(
+    session: Session, conf: ConfigOpts, project_id: str | None, files: Sequence[Mapping[str, str]]
+) -> None:
+    """Raise OverQuota for more files, longer paths or larger contents (bytes, decoded) than allowed.
+
+    `files`: path and base64 contents of each.
+    """
+    if files:
+        deltas = {
+            "injected_files": len(files),
+            "injected_file_path_bytes": max(len(file["path"].encode()) for file in files),
+            "injected_file_content_bytes": max(len(b64decode(file["contents"])) for file in files),
+        }
+        compare(deltas, {}, limits(session, conf, project_id or ""))
 
 
 def check_keypairs(session: Session, conf: ConfigOpts, project_id: str | None, user_id: str) -> None:

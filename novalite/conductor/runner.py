@@ -131,6 +131,7 @@ class TaskRunner:
             task.error = dict(error.to_wire())
             task.facts["reported"] = True
             task.facts["power_state"] = report.power_state
+            task.facts["host"] = report.facts
             task.event_ends(step.name, error, report.details)
         else:
             task.done[step.name] = {"power_state": report.power_state, "facts": report.facts}

@@ -106,10 +106,7 @@ class ServersEndpoint(Servers):
             raise BadRequest(f"Flavor {body.flavor_id} is disabled.")
         image = None
         if body.image_id:
-            try:
-                image = self.env.images.get(ctx, body.image_id, session=session)
-            except NotFound as error:
-                raise BadRequest(error.sentence) from error
+            image = create_request.find_image(self.env, session, ctx, body.image_id)
         public_key = None
         if body.key_name is not None:
             try:
@@ -248,7 +245,12 @@ class ServersEndpoint(Servers):
             session, ctx, rule.flow, rule.record, body.server_id, server["project_id"],
             self.env.tasks.look_at(), args, task_id,
         )  # fmt: skip
-        return Accepted(server_id=body.server_id, task_id=task_id, facts=more.facts)
+        facts = dict(more.facts)
+        if body.show:
+            record = servers.get(session, body.server_id)
+            self._finish(session, ctx, [record])
+            facts["server"] = record
+        return Accepted(server_id=body.server_id, task_id=task_id, facts=facts)
 
     def lock(self, ctx: Context, server_id: str, reason: str | None = None) -> None:
         def work(session: Session) -> None:

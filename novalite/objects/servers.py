@@ -73,11 +73,15 @@ class ServerQuery(Message):
 
 
 class ServerAction(Message):
-    """api -> conductor: do `verb` (a key of states.ACTIONS) to a server."""
+    """api -> conductor: do `verb` (a key of states.ACTIONS) to a server.
+
+    `show`: the answer's facts are to hold the server's new record, as `server`.
+    """
 
     server_id: str
     verb: str
     params: dict[str, Any] = Field(default_factory=dict)
+    show: bool = False
 
 
 class ServerUpdate(Message):
@@ -98,8 +102,27 @@ class Accepted(Message):
     facts: dict[str, Any] = Field(default_factory=dict)
 
 
+class Rescue(Message):
+    """How a guest is rescued: from a disk of this image.
+
+    Plain: that disk is the root disk, and the guest's own root disk the second one. `stable`: all disks stay
+    where they are, and the rescue disk is one more, from which the guest starts. `bus` None: the usual one.
+    `properties` are the image's: in a plain rescue they say what the machine is. `image` is there only while
+    the disk is to be made.
+    """
+
+    stable: bool = False
+    device: Literal["disk", "cdrom", "floppy"] = "disk"
+    bus: str | None = None
+    properties: dict[str, str] = Field(default_factory=dict)
+    image: ImageSource | None = None
+
+
 class GuestSpec(Message):
-    """conductor -> compute: everything a host needs to know of one server to act on it."""
+    """conductor -> compute: everything a host needs to know of one server to act on it.
+
+    `rescue` None: it is not being rescued.
+    """
 
     id: str
     name: str
@@ -118,6 +141,8 @@ class GuestSpec(Message):
     availability_zone: str | None = None
     launch_index: int = 0
     created_at: str | None = None
+    personality: tuple[dict[str, str], ...] = ()
+    rescue: Rescue | None = None
 
 
 class HostWork(Message):

@@ -51,6 +51,9 @@ ALLOWED = {
     "restore": ({"soft-delete"}, "active"),
     "trigger_crash_dump": ({"active", "paused", "rescued", "resized", "error"}, None),
     "change_password": ({"active"}, None),
+    "rebuild": ({"active", "stopped", "error"}, None),  # to where it was, from error to active
+    "rescue": ({"active", "stopped", "error"}, "rescued"),
+    "unrescue": ({"rescued"}, "active"),
 }
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
-import string
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +17,6 @@ LOG = logging.getLogger(__name__)
 FORCED_HOST = "os_compute_api:servers:create:forced_host"
 REQUESTED_HOST = "compute:servers:create:requested_destination"
 TRUSTED_CERTIFICATES = "os_compute_api:servers:create:trusted_certs"
-PASSWORD_LENGTH = 12
-_READABLE = [c for c in string.ascii_letters + string.digits if c not in "0O1lI"]
-
-
-def generate_password() -> str:
-    """A password for a server that was given none."""
-    return "".join(secrets.choice(_READABLE) for _ in range(PASSWORD_LENGTH))
 
 
 def to_message(body: CreateServer) -> CreateServers:

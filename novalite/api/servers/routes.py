@@ -10,6 +10,7 @@ from novalite.api.runtime import runtime
 from novalite.api.servers import create, filters, views
 from novalite.api.servers.access import guard, load, poke
 from novalite.api.servers.actions import ACTIONS
+from novalite.api.servers.passwords import given_or_new
 from novalite.api.servers.schemas import CreateServer, ServerChanges, UpdateServer
 from novalite.errors import BadRequest, Conflict
 from novalite.objects.base import Record, unpack
@@ -78,8 +79,7 @@ def create_servers(call: Call) -> Result:
         "OS-DCF:diskConfig": message.disk_config,
         "security_groups": [{"name": name} for name in groups],
     }
-    if runtime().conf.api.enable_instance_password:
-        shown["adminPass"] = body.server.adminPass or create.generate_password()
+    shown |= given_or_new(body.server.adminPass)
     return Answer({"server": shown}, 202, {"Location": links[0]["href"]})
 
 

@@ -102,6 +102,12 @@ Text = Annotated[str, Field(min_length=1, max_length=255)]
 Reference = Annotated[
     str, BeforeValidator(_reference), Field(min_length=1, max_length=255), Says(type=["string", "integer"])
 ]
+ImageUuid = Annotated[
+    str,
+    BeforeValidator(_reference),
+    AfterValidator(_checked_uuid),
+    Says(description="An id, or a URL ending in it."),
+]
 ImageReference = Annotated[
     str, BeforeValidator(_reference), AfterValidator(_image_id), Says(description="An id, or a URL ending in it.")
 ]
@@ -121,6 +127,7 @@ Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_unique)]
 Certificates = Annotated[
     list[Text], Field(min_length=1, max_length=MAX_CERTIFICATES), AfterValidator(_unique)
 ]
+Password = Annotated[str, Field(max_length=255)]
 DiskConfig = Literal["AUTO", "MANUAL"]
 UuidOrList = Annotated[list[Uuid], BeforeValidator(_uuids)]
 TAG_OF_NETWORK = Spans((32, 36), (42, None))
@@ -192,7 +199,7 @@ class NewServer(Body):
     security_groups: list[SecurityGroup] = Field(default_factory=list)
     availability_zone: Text | None = None
     config_drive: Bool | None = None
-    adminPass: str | None = None
+    adminPass: Password | None = None
     accessIPv4: Ipv4 | None = None
     accessIPv6: Ipv6 | None = None
     disk_config: DiskConfig = Field("MANUAL", alias="OS-DCF:diskConfig")

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
+from novalite.errors import DriverUnsupported
 from novalite.objects.diagnostics import GuestDiagnostics
 from novalite.objects.hosts import HostInventory
 from novalite.objects.servers import GuestSpec
@@ -35,6 +36,9 @@ class BaseImage:
     format: str
     virtual_size: int
 
+
+REPLACE_ROOT = "replace-disks"
+"""Sub-step of a rebuild from which on the old root disk is gone."""
 
 Watcher = Callable[[str, PowerState], None]
 """Told (server_id, state) when a guest changes state on its own; must return quickly."""
@@ -122,3 +126,36 @@ class Diagnoses(Protocol):
 
     def diagnostics(self, server_id: str) -> GuestDiagnostics:
         """Of a guest that runs."""
+
+def able(driver: Any, capability: Any, what: str) -> Any:
+    """The driver as one that can do more; DriverUnsupported when it cannot do `what`."""
+    if not isinstance(driver, capability):
+        raise DriverUnsupported(what=what)
+    return driver
+
+
+@runtime_checkable
+class Rebuilds(Protocol):
+    """Gives a guest new disks."""
+
+    def rebuild_guest(
+        self, spec: GuestSpec, base: BaseImage | None, keep_ephemeral: bool, start: bool,
+        progress: Callable[[str], None],
+    ) -> None:
+        """New disks in place of the old ones, from any state, also when nothing is left of the guest; then
+        started, or left off. Failing before the sub-step REPLACE_ROOT leaves the guest as it was; failing later
+        leaves the new disks and a guest that is off."""
+
+
+@runtime_checkable
+class Rescues(Protocol):
+    """Starts a guest from another disk and back."""
+
+    def rescue_guest(
+        self, spec: GuestSpec, base: BaseImage | None, timeout: float, progress: Callable[[str], None]
+    ) -> None:
+        """Stop the guest (within `timeout` seconds, then forced) and start it as `spec.rescue` says, from a fresh
+        disk of `base`. A failure leaves it as it was."""
+
+    def unrescue_guest(self, spec: GuestSpec) -> None:
+        """Start from its own disks again, and remove the rescue disk. Not being rescued is success."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from oslo_config import cfg
 
-from novalite.compute.virt import fake_insight
+from novalite.compute.virt import fake_disks, fake_insight
 from novalite.compute.virt.driver import BaseImage, Guest, Watcher
 from novalite.compute.virt.fake_faults import Faults
 from novalite.compute.virt.fake_state import Journal
@@ -45,7 +45,8 @@ _HISTORY = 16
 @dataclass(slots=True)
 class FakeGuest:
     """One guest. `saved`: suspended, its memory on disk. `history` is a letter per thing its console
-    shows: b boot, d shutdown, c crash, n NMI, p password changed."""
+    shows: b boot, d shutdown, c crash, n NMI, p password changed. `image` and `rescue` are ids: of the
+    image its root disk was made of, and of the one it is being rescued with."""
 
     name: str
     hostname: str
@@ -56,12 +57,14 @@ class FakeGuest:
     state: int = PowerState.SHUTDOWN
     saved: bool = False
     history: str = ""
+    image: str = ""
+    rescue: str = ""
 
     @classmethod
     def of(cls, spec: GuestSpec) -> FakeGuest:
         flavor = spec.flavor
         return cls(spec.instance_name, spec.hostname, flavor.vcpus, flavor.ram_mb, flavor.disk_gb * 1024,
-                   1 if spec.public_key else 0)
+                   1 if spec.public_key else 0, image=spec.image.id if spec.image else "")
 
     def console(self) -> str:
         """The text of everything that happened to it (of the last 16 things)."""
@@ -173,6 +176,17 @@ class FakeDriver:
         self.faults.meet("destroy")
         self._set(spec.id, None)
 
+    def guest_of(self, spec: GuestSpec) -> FakeGuest:
+        """A guest as it would be made, off."""
+        return FakeGuest.of(spec)
+
+    def guest(self, server_id: str) -> FakeGuest:
+        """One guest as it is; GuestNotFound."""
+        guest = self._guests.get(server_id)
+        if guest is None:
+            raise GuestNotFound(server_id=server_id)
+        return guest
+
     def power_state(self, server_id: str) -> PowerState:
         """NOSTATE when there is no such guest."""
         guest = self._guests.get(server_id)
@@ -188,6 +202,8 @@ class FakeDriver:
 
     def reboot_guest(self, spec: GuestSpec, hard: bool, timeout: float) -> None:
         """A hard reboot works from any state; a soft one needs a guest that runs."""
+        if hard and spec.rescue is None:
+            fake_disks.forget_rescue(self, spec)
         self._act("reboot", spec, PowerState.RUNNING, "b" if hard else "db", again=True)
 
     def pause_guest(self, spec: GuestSpec) -> None:
@@ -209,13 +225,24 @@ class FakeDriver:
         guest = self._guests.get(spec.id)
         self._act("resume", spec, PowerState.RUNNING, "" if guest and guest.saved else "b")
 
+    def rebuild_guest(self, spec: GuestSpec, base: BaseImage | None, keep_ephemeral: bool, start: bool,
+                      progress: Callable[[str], None]) -> None:
+        """A new guest in place of the old one."""
+        fake_disks.rebuild(self, spec, start, progress)
+
+    def rescue_guest(self, spec: GuestSpec, base: BaseImage | None, timeout: float,
+                     progress: Callable[[str], None]) -> None:
+        """Boots from the rescue image."""
+        fake_disks.rescue(self, spec, timeout, progress)
+
+    def unrescue_guest(self, spec: GuestSpec) -> None:
+        """Boots from its own."""
+        fake_disks.unrescue(self, spec)
+
     def console_output(self, server_id: str, max_bytes: int) -> bytes:
         """A plausible boot for each time it booted."""
         self.faults.meet("console")
-        guest = self._guests.get(server_id)
-        if guest is None:
-            raise GuestNotFound(server_id=server_id)
-        return guest.console().encode()[-max_bytes:]
+        return self.guest(server_id).console().encode()[-max_bytes:]
 
     # --- what not every hypervisor can -------------------------------------------------------
 
@@ -257,16 +284,21 @@ class FakeDriver:
             raise DriverError(reason=f"a guest that is {now.name.lower()} cannot {operation}")
         self._move(spec.id, state, letters, saved)
 
-    def _move(self, server_id: str, state: PowerState, letters: str = "", saved: bool = False) -> None:
+    def _move(self, server_id: str, state: PowerState, letters: str = "", saved: bool = False,
+             **changes: str) -> None:
+        """The guest is in that state, its console has shown that, and that of it has changed."""
         with self._lock:
             guest = self._guests.get(server_id)
             if guest is None:
                 raise GuestNotFound(server_id=server_id)
             guest.state, guest.saved = int(state), saved
+            for name, value in changes.items():
+                setattr(guest, name, value)
             guest.history = (guest.history + letters)[-_HISTORY:]
             self._note(server_id)
 
     def _set(self, server_id: str, guest: FakeGuest | None) -> None:
+        """This is the guest of that server now; None: there is none."""
         with self._lock:
             if guest is not None:
                 self._guests[server_id] = guest

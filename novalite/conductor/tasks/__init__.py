@@ -5,11 +5,22 @@ from novalite.conductor.tasks.change_password import CHANGE_PASSWORD
 from novalite.conductor.tasks.create_server import CREATE_SERVER
 from novalite.conductor.tasks.delete_server import DELETE_SERVER
 from novalite.conductor.tasks.power import POWER
+from novalite.conductor.tasks.rebuild import REBUILD
+from novalite.conductor.tasks.rescue import RESCUE, UNRESCUE
 from novalite.conductor.tasks.restore import RESTORE
 from novalite.conductor.tasks.signal import SIGNAL
 from novalite.conductor.tasks.soft_delete import SOFT_DELETE
 
-FLOWS: dict[str, Flow] = {
-    flow.kind: flow
-    for flow in (CREATE_SERVER, DELETE_SERVER, SOFT_DELETE, RESTORE, POWER, SIGNAL, CHANGE_PASSWORD)
-}
+_ALL = (
+    CHANGE_PASSWORD,
+    CREATE_SERVER,
+    DELETE_SERVER,
+    POWER,
+    REBUILD,
+    RESCUE,
+    RESTORE,
+    SIGNAL,
+    SOFT_DELETE,
+    UNRESCUE,
+)
+FLOWS: dict[str, Flow] = {flow.kind: flow for flow in _ALL}

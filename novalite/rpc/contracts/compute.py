@@ -25,6 +25,17 @@ class Guests(Contract, topic="compute", namespace="guests", version="1.0"):
         """`work.verb` of states.ACTIONS: start, stop, reboot, reboot_hard, pause, unpause, suspend, resume."""
         raise NotImplementedError
 
+    @cast()
+    def rebuild(self, ctx: Context, work: HostWork) -> None:
+        """New disks from `work.server.image`; params: `keep_ephemeral`, and `start` False to leave it off.
+        A failure's facts say `replaced` when the old root disk is gone."""
+        raise NotImplementedError
+
+    @cast()
+    def rescue(self, ctx: Context, work: HostWork) -> None:
+        """Start from a disk of `work.server.rescue.image`. After a failure the guest is as it was."""
+        raise NotImplementedError
+
     @call(timeout=30)
     def console_output(self, ctx: Context, server_id: str, length: int | None = None) -> str:
         """The last `length` lines of the serial console; None: all that is kept (bounded)."""

@@ -9,7 +9,9 @@ from novalite.api.servers.actions import (
     networks,
     passwords,
     power,
+    rebuild,
     remote_consoles,
+    rescue,
 )
 from novalite.api.servers.actions.table import ACTIONS
 
@@ -23,5 +25,7 @@ __all__ = [
     "networks",
     "passwords",
     "power",
+    "rebuild",
     "remote_consoles",
+    "rescue",
 ]

@@ -12,15 +12,12 @@ from novalite.errors import Gone, NotImplementedHere
 
 LATER = {
     # action: (policy, first minor version, last minor version)
-    "rescue": ("os_compute_api:os-rescue", 1, None),
-    "unrescue": ("os_compute_api:os-unrescue", 1, None),
     "shelve": ("os_compute_api:os-shelve:shelve", 1, None),
     "shelveOffload": ("os_compute_api:os-shelve:shelve_offload", 1, None),
     "unshelve": ("os_compute_api:os-shelve:unshelve", 1, None),
     "resize": ("os_compute_api:servers:resize", 1, None),
     "confirmResize": ("os_compute_api:servers:confirm_resize", 1, None),
     "revertResize": ("os_compute_api:servers:revert_resize", 1, None),
-    "rebuild": ("os_compute_api:servers:rebuild", 1, None),
     "createImage": ("os_compute_api:servers:create_image", 1, None),
     "createBackup": ("os_compute_api:os-create-backup", 1, None),
     "migrate": ("os_compute_api:os-migrate-server:migrate", 1, None),

@@ -14,13 +14,13 @@ from novalite.rpc.contracts.servers import Servers
 ACTIONS = Actions()
 
 
-def begin(call: Call, server_id: str, verb: str, rule: str, **params: Any) -> Accepted:
+def begin(call: Call, server_id: str, verb: str, rule: str, show: bool = False, **params: Any) -> Accepted:
     """Check `rule`, write the intent to do `verb` (a key of states.ACTIONS) and wake its task.
 
-    `params` are what the flow of the verb reads.
+    `params` are what the flow of the verb reads; with `show` the facts hold the new record as `server`.
     """
     guard(call, server_id, rule)
-    asked = ServerAction(server_id=server_id, verb=verb, params=params)
+    asked = ServerAction(server_id=server_id, verb=verb, params=params, show=show)
     accepted = runtime().peer(Servers).act(call.ctx, asked)
     poke(call.ctx, accepted)
     return accepted

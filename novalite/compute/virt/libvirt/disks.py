@@ -3,6 +3,9 @@
     instances_path/<server id>/disk          root: qcow2 overlay on the cached image, or blank qcow2
                               /disk.eph0     ephemeral: raw, with a file system labelled ephemeral0
                               /disk.swap     swap: raw
+                              /disk.cdrom    empty: the root disk is a disc
+                              /disk.rescue   what it is started from while it is rescued
+                              /new/          disks of a rebuild that are not in use yet
                               /console.log   serial console
 
 A file is made under another name and renamed when it is whole, so one that is there is whole.
@@ -15,7 +18,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -24,13 +27,14 @@ from novalite.compute.virt.driver import BaseImage
 from novalite.compute.virt.libvirt import commands
 from novalite.compute.virt.libvirt.xml.domain import LocalDisk
 from novalite.errors import DriverError, FlavorDiskTooSmall
-from novalite.objects.servers import GuestSpec
+from novalite.objects.servers import GuestSpec, Rescue
 
 LOG = logging.getLogger(__name__)
 
 GIB = 1 << 30
 MIB = 1 << 20
 UNFINISHED = ".part"
+ROOT, RESCUE, CDROM, NEW = "disk", "disk.rescue", "disk.cdrom", "new"
 
 QEMU_FORMATS = {"iso": "raw", "vhd": "vpc", "ploop": "parallels"}
 """Image formats that QEMU calls by another name."""
@@ -44,7 +48,8 @@ class Plan:
     format: str
     size: int
     content: str  # image | blank | filesystem | swap
-    cdrom: bool = False
+    device: str = "disk"  # disk | cdrom | floppy
+    bus: str | None = None
 
 
 def plan(spec: GuestSpec) -> list[Plan]:
@@ -52,14 +57,27 @@ def plan(spec: GuestSpec) -> list[Plan]:
     flavor, disks = spec.flavor, []
     if spec.image is not None:
         cdrom = spec.image.disk_format == "iso"
-        disks.append(Plan("disk", "qcow2", 0 if cdrom else flavor.disk_gb * GIB, "image", cdrom))
+        size, device = (0, "cdrom") if cdrom else (flavor.disk_gb * GIB, "disk")
+        disks.append(Plan(ROOT, "qcow2", size, "image", device))
     elif flavor.disk_gb:
-        disks.append(Plan("disk", "qcow2", flavor.disk_gb * GIB, "blank"))
+        disks.append(Plan(ROOT, "qcow2", flavor.disk_gb * GIB, "blank"))
     if flavor.ephemeral_gb:
         disks.append(Plan("disk.eph0", "raw", flavor.ephemeral_gb * GIB, "filesystem"))
     if flavor.swap_mb:
         disks.append(Plan("disk.swap", "raw", flavor.swap_mb * MIB, "swap"))
     return disks
+
+
+def rescue_plan(rescue: Rescue) -> Plan:
+    """The disk a guest is rescued with: as large as its image."""
+    return Plan(RESCUE, "qcow2", 0, "image", rescue.device, rescue.bus)
+
+
+def while_rescued(rescue: Rescue, own: Sequence[Plan]) -> list[Plan]:
+    """The disks of a guest that is being rescued, of which it has `own`; see objects.servers.Rescue."""
+    if rescue.stable:
+        return [*own, rescue_plan(rescue)]
+    return [rescue_plan(rescue), *(disk for disk in own if disk.name == ROOT)]
 
 
 def check(spec: GuestSpec, base: BaseImage | None) -> None:
@@ -94,19 +112,89 @@ class Disks:
             # QEMU may run as another user: it must be able to pass through, others not to list.
             folder.mkdir(parents=True)
             folder.chmod(0o711)
-            for disk in plan(spec):
-                self._make(folder / disk.name, disk, base)
+            self._make_all(folder, plan(spec), base)
         except OSError as error:
             raise DriverError(reason=f"disks cannot be made in {folder}: {error}") from error
+
+    def _make_all(self, folder: Path, disks: Sequence[Plan], base: BaseImage | None) -> None:
+        for disk in disks:
+            self._make(folder / disk.name, disk, base)
+            if disk.name == ROOT and disk.device == "cdrom":
+                (folder / CDROM).touch()
+
+    def stage(self, spec: GuestSpec, base: BaseImage | None, keep_ephemeral: bool) -> None:
+        """Make new disks of `spec` beside those in use; `adopt` puts them in their place. With
+        `keep_ephemeral` only those that are not there, and the root disk."""
+        folder = self.folder(spec.id)
+        kept = {path.name for path in folder.glob("disk.*")} if keep_ephemeral else set()
+        try:
+            self.unstage(spec.id)
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o711)
+            (folder / NEW).mkdir()
+            self._make_all(folder / NEW, [disk for disk in plan(spec) if disk.name not in kept], base)
+        except OSError as error:
+            raise DriverError(reason=f"disks cannot be made in {folder / NEW}: {error}") from error
+
+    def adopt(self, server_id: str) -> None:
+        """The new disks take the place of the old ones, the root disk last."""
+        folder = self.folder(server_id)
+        try:
+            for name in (CDROM, RESCUE):
+                (folder / name).unlink(missing_ok=True)
+            for path in sorted((folder / NEW).iterdir(), reverse=True):
+                path.rename(folder / path.name)
+            (folder / NEW).rmdir()
+        except OSError as error:
+            raise DriverError(reason=f"new disks cannot be put into {folder}: {error}") from error
+
+    def unstage(self, server_id: str) -> None:
+        """New disks that nobody adopted are gone."""
+        shutil.rmtree(self.folder(server_id) / NEW, ignore_errors=True)
+
+    def make_rescue(self, spec: GuestSpec, base: BaseImage | None) -> None:
+        """A fresh rescue disk, also where there is one."""
+        assert spec.rescue is not None
+        folder = self.folder(spec.id)
+        try:
+            self._make(folder / RESCUE, rescue_plan(spec.rescue), base)
+        except OSError as error:
+            raise DriverError(reason=f"a rescue disk cannot be made in {folder}: {error}") from error
+
+    def rescued(self, server_id: str) -> bool:
+        """True when there is a rescue disk."""
+        return (self.folder(server_id) / RESCUE).exists()
+
+    def remove_rescue(self, server_id: str) -> None:
+        """Remove the rescue disk; absence is success."""
+        path = self.folder(server_id) / RESCUE
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise DriverError(reason=f"{path} cannot be removed: {error}") from error
+
+    def present(self, spec: GuestSpec) -> list[Plan]:
+        """The guest's own disks. Once it is built its spec names no image any more; the files tell of it."""
+        folder, disks = self.folder(spec.id), plan(spec)
+        if spec.image is None and (folder / ROOT).is_file():
+            device = "cdrom" if (folder / CDROM).exists() else "disk"
+            root = Plan(ROOT, "qcow2", 0, "image", device)
+            disks = [root, *(disk for disk in disks if disk.name != ROOT)]
+        return disks
 
     def attached(self, spec: GuestSpec) -> list[LocalDisk]:
         """The disks as the guest gets them; DriverError when a file is missing."""
         folder, found = self.folder(spec.id), []
-        for number, disk in enumerate(plan(spec)):
+        disks = self.present(spec)
+        first = disks[0].name if disks else None
+        if spec.rescue is not None:
+            disks, first = while_rescued(spec.rescue, disks), RESCUE
+        for disk in disks:
             path = folder / disk.name
             if not path.is_file():
                 raise DriverError(reason=f"disk file {path} is missing")
-            found.append(LocalDisk(str(path), disk.format, boots=number == 0, cdrom=disk.cdrom))
+            boots = disk.name == first
+            found.append(LocalDisk(str(path), disk.format, boots, disk.device, disk.bus))
         return found
 
     def exist(self, server_id: str) -> bool:
@@ -131,7 +219,7 @@ class Disks:
     def promised_gb(self) -> int:
         """GB that the disks here may still grow by, because they are sparse."""
         missing = 0
-        names = ("disk", "disk.eph*", "disk.swap")
+        names = (ROOT, RESCUE, "disk.eph*", "disk.swap")
         for path in (path for name in names for path in self.path.glob(f"*/{name}")):
             try:
                 missing += max(0, virtual_size(path) - path.stat().st_blocks * 512)
@@ -200,7 +288,7 @@ def virtual_size(path: Path) -> int:
     """
     with path.open("rb") as file:
         header = file.read(32)
-        if path.name.removesuffix(UNFINISHED) == "disk" and header[:4] == b"QFI\xfb" and len(header) == 32:
+        if path.name.removesuffix(UNFINISHED) in (ROOT, RESCUE) and header[:4] == b"QFI\xfb" and len(header) == 32:
             return int.from_bytes(header[24:32], "big")
         return os.fstat(file.fileno()).st_size
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +16,19 @@ from oslo_config import cfg
 from novalite.compute.virt.driver import BaseImage, Guest, Watcher
 from novalite.compute.virt.libvirt import (
     acceleration,
+    asking,
     capabilities,
     consoles,
     diagnostics,
     disks,
     embedded,
+    exchange,
     states,
 )
 from novalite.compute.virt.libvirt.connection import Connection
 from novalite.compute.virt.libvirt.events import Events
 from novalite.compute.virt.libvirt.guest import Domain, read_mark
-from novalite.compute.virt.libvirt.hardware import HostFacts, decide
+from novalite.compute.virt.libvirt.hardware import Hardware, HostFacts, decide
 from novalite.compute.virt.libvirt.xml.domain import domain
 from novalite.errors import ConfigError, DriverError, DriverUnavailable, GuestNotFound, NovaliteError
 from novalite.objects.diagnostics import GuestDiagnostics
@@ -36,9 +37,6 @@ from novalite.objects.servers import GuestSpec
 from novalite.states import PowerState
 
 LOG = logging.getLogger(__name__)
-
-PRESS_AGAIN = 10.0
-"""Seconds after which the power button is pressed once more: a guest that boots does not hear it."""
 
 SETTLED = 5.0
 """Seconds after which a restarted libvirtd has found its guests again."""
@@ -153,7 +151,7 @@ class LibvirtDriver:
     def spawn(self, spec: GuestSpec, base: BaseImage | None, progress: Callable[[str], None]) -> None:
         """Disks, definition, start. Raises what `check` and `decide` refuse before anything is made."""
         disks.check(spec, base)
-        hardware = decide(spec, self.conf.libvirt, self._known().facts)
+        hardware = self.machine(spec)
         guest = self._domain(spec.id)
         if guest.active():
             return
@@ -163,8 +161,7 @@ class LibvirtDriver:
             progress("create-disks")
             self.disks.build(spec, base)
             progress("define-guest")
-            attached = self.disks.attached(spec)
-            guest.define(domain(spec, hardware, attached, str(self._log(spec.id))).to_xml())
+            self.define(guest, spec, hardware)
             progress("start-guest")
             guest.start()
         except BaseException as error:
@@ -181,6 +178,23 @@ class LibvirtDriver:
         if self._embedded:  # a daemon's own logs are rotated by the system; these by nobody
             (self._embedded / "log" / "qemu" / f"{spec.instance_name}.log").unlink(missing_ok=True)
 
+    def rebuild_guest(
+        self, spec: GuestSpec, base: BaseImage | None, keep_ephemeral: bool, start: bool,
+        progress: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        """New disks, then started or left off; see `exchange.py`."""
+        exchange.rebuild(self, spec, base, keep_ephemeral, start, progress)
+
+    def rescue_guest(
+        self, spec: GuestSpec, base: BaseImage | None, timeout: float, progress: Callable[[str], None]
+    ) -> None:
+        """Start from a rescue disk; see `exchange.py`."""
+        exchange.rescue(self, spec, base, timeout, progress)
+
+    def unrescue_guest(self, spec: GuestSpec) -> None:
+        """Start from its own disks; see `exchange.py`."""
+        exchange.unrescue(self, spec)
+
     # --- power --------------------------------------------------------------------------------
 
     def start_guest(self, spec: GuestSpec) -> None:
@@ -195,12 +209,12 @@ class LibvirtDriver:
         guest = self._domain(spec.id)
         state, _ = guest.require()
         if timeout > 0 and state in (states.State.RUNNING, states.State.BLOCKED):
-            self._wait_for_shutdown(guest, timeout)
+            asking.wait_for_shutdown(self.events, guest, timeout)
         guest.kill()
 
     def reboot_guest(self, spec: GuestSpec, hard: bool, timeout: float) -> None:
         """Soft: power button and a fresh start in the same QEMU; hard when that does not come to pass."""
-        if not hard and timeout > 0 and self._soft_reboot(self._domain(spec.id), timeout):
+        if not hard and timeout > 0 and asking.soft_reboot(self.events, self._domain(spec.id), timeout):
             return
         self._hard_reboot(spec)
 
@@ -255,6 +269,19 @@ class LibvirtDriver:
 
     def _domain(self, server_id: str) -> Domain:
         return Domain(self.connection, server_id)
+
+    def machine(self, spec: GuestSpec) -> Hardware:
+        """The machine that `spec` asks for, in a plain rescue that of the rescue image; raises what `decide`
+        refuses."""
+        if spec.rescue is not None and not spec.rescue.stable:
+            spec = spec.model_copy(update={"image_properties": spec.rescue.properties})
+        return decide(spec, self.conf.libvirt, self._known().facts)
+
+    def define(self, guest: Domain, spec: GuestSpec, hardware: Hardware) -> None:
+        """Define the guest, also anew, with the disks that are there."""
+        attached = self.disks.attached(spec)
+        guest.define(domain(spec, hardware, attached, str(self._log(spec.id))).to_xml())
+        self._ours.add(spec.id)
 
     def _log(self, server_id: str) -> Path:
         return self.disks.folder(server_id) / consoles.NAME
@@ -323,51 +350,18 @@ class LibvirtDriver:
         except Exception as error:
             LOG.error("Server %s: what its failed build left could not be removed: %s", spec.id, error)
 
-    def _wait_for_shutdown(self, guest: Domain, timeout: float) -> None:
-        """Return when the guest is off or time is over."""
-        deadline = time.monotonic() + timeout
-        press_at = 0.0
-        with self.events.watching(guest.server_id) as signal:
-            while guest.active() and (now := time.monotonic()) < deadline:
-                if now >= press_at:
-                    self._press(guest.press_power_button)
-                    press_at = now + PRESS_AGAIN
-                signal.wait(min(1.0, deadline - now))
-
-    def _soft_reboot(self, guest: Domain, timeout: float) -> bool:
-        """True when the guest went down by itself and was started again."""
-        if guest.require()[0] not in (states.State.RUNNING, states.State.BLOCKED):
-            return False
-        deadline = time.monotonic() + timeout
-        press_at = 0.0
-        with self.events.watching(guest.server_id) as signal:
-            while (now := time.monotonic()) < deadline and not signal.rebooted:
-                if not guest.active():  # it went off altogether
-                    guest.start()
-                    return True
-                if now >= press_at:
-                    self._press(guest.ask_to_reboot)
-                    press_at = now + PRESS_AGAIN
-                signal.wait(min(1.0, deadline - now))
-            return signal.rebooted
-
-    def _press(self, button: Callable[[], None]) -> None:
-        """A button that cannot be pressed is no failure: the guest is forced when time is over."""
-        try:
-            button()
-        except (DriverError, GuestNotFound) as error:
-            LOG.info("The guest could not be asked: %s", error)
-
     def _hard_reboot(self, spec: GuestSpec) -> None:
         """From any state, also undefined, as long as the disks are there."""
         guest = self._domain(spec.id)
         if not self.disks.exist(spec.id):
             raise GuestNotFound(server_id=spec.id)
-        hardware = decide(spec, self.conf.libvirt, self._known().facts)
-        attached = self.disks.attached(spec)
+        hardware = self.machine(spec)
+        self.disks.attached(spec)
         guest.kill()
         if guest.state() is not None:
             guest.forget_saved_memory()
-        guest.define(domain(spec, hardware, attached, str(self._log(spec.id))).to_xml())
-        self._ours.add(spec.id)
+        self.define(guest, spec, hardware)
         guest.start()
+        self.disks.unstage(spec.id)
+        if spec.rescue is None:
+            self.disks.remove_rescue(spec.id)

@@ -140,7 +140,7 @@ def test_iso_is_attached_as_a_disc(disks: Disks, base: BaseImage) -> None:
     spec = a_guest(image=an_image(disk_format="iso"))
     disks.build(spec, BaseImage(base.path, "iso", base.path.stat().st_size))
     attached = disks.attached(spec)
-    assert [(d.cdrom, d.format, d.boots) for d in attached] == [(True, "qcow2", True)]
+    assert [(d.device, d.format, d.boots) for d in attached] == [("cdrom", "qcow2", True)]
 
 
 def test_missing_disk_file_is_named(disks: Disks) -> None:

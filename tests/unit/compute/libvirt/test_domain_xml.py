@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from novalite.compute.virt.libvirt.disks import plan
+from novalite.compute.virt.libvirt.disks import plan, while_rescued
 from novalite.compute.virt.libvirt.hardware import HostFacts, decide
 from novalite.compute.virt.libvirt.xml.devices import Disk, Interface
 from novalite.compute.virt.libvirt.xml.domain import Domain, LocalDisk, Mark, domain
 from novalite.conf import load
-from novalite.objects.servers import GuestSpec
+from novalite.objects.servers import GuestSpec, Rescue
 from tests.golden.plugin import FOLDER
 from tests.unit.compute.libvirt.guests import SERVER, a_flavor, a_guest, an_image
 
@@ -31,8 +31,12 @@ def xml_of(
 ) -> str:
     """The XML as the driver would define it, with this release's number taken out."""
     conf = load.for_tests({f"libvirt.{key}": value for key, value in (settings or {}).items()})
-    disks = [LocalDisk(f"{FOLDER_OF_GUEST}/{disk.name}", disk.format, boots=number == 0, cdrom=disk.cdrom)
-             for number, disk in enumerate(plan(spec))]
+    planned = plan(spec)
+    if spec.rescue is not None:
+        planned = while_rescued(spec.rescue, planned)
+    first = planned[-1 if spec.rescue and spec.rescue.stable else 0] if planned else None
+    disks = [LocalDisk(f"{FOLDER_OF_GUEST}/{disk.name}", disk.format, disk is first, disk.device, disk.bus)
+             for disk in planned]
     hardware = decide(spec, conf.libvirt, host)
     built = domain(spec, hardware, disks, f"{FOLDER_OF_GUEST}/console.log", interfaces)
     return re.sub(r'(<entry name="version">)[^<]*', r"\1VERSION", built.to_xml())
@@ -61,6 +65,13 @@ CASES: dict[str, Callable[[], str]] = {
     "watchdog-image-over-flavor": lambda: xml_of(a_guest(
         {"hw_watchdog_action": "poweroff"}, a_flavor(extra_specs={"hw:watchdog_action": "reset"}))),
     "guest-agent": lambda: xml_of(a_guest({"hw_qemu_guest_agent": "yes"})),
+    "rescue": lambda: xml_of(a_guest(flavor=a_flavor(ephemeral_gb=1), rescue=Rescue())),
+    "rescue-from-a-disc": lambda: xml_of(a_guest(rescue=Rescue(device="cdrom"))),
+    "stable-rescue": lambda: xml_of(a_guest(
+        flavor=a_flavor(ephemeral_gb=1), rescue=Rescue(stable=True, bus="usb"))),
+    "stable-rescue-scsi-disc": lambda: xml_of(a_guest(
+        rescue=Rescue(stable=True, device="cdrom", bus="scsi"))),
+    "stable-rescue-floppy": lambda: xml_of(a_guest(rescue=Rescue(stable=True, device="floppy"))),
     "q35": lambda: xml_of(a_guest({"hw_machine_type": "q35"}, image=an_image(disk_format="iso"))),
     "uefi": lambda: xml_of(a_guest({"hw_firmware_type": "uefi", "hw_machine_type": "q35"})),
     "topology": lambda: xml_of(a_guest({"hw_cpu_sockets": "1", "hw_cpu_threads": "2"}, a_flavor(vcpus=8))),

@@ -35,6 +35,13 @@ class CdRom(Disk):
 
 
 @element
+class Floppy(Disk):
+    """The same as a floppy disk."""
+
+    device: str = at("@device", default="floppy")
+
+
+@element
 class Controller(Element):
     """A bus that disks hang on, where the default one will not do."""
 

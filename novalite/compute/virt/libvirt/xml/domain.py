@@ -112,16 +112,19 @@ class Domain(Element):
 
 @dataclass(frozen=True)
 class LocalDisk:
-    """A disk image file as the guest gets it. `boots` marks the one to start from."""
+    """A disk image file as the guest gets it. `boots` marks the one to start from; `device` is disk, cdrom or
+    floppy; `bus` None: the usual one."""
 
     path: str
     format: str
     boots: bool = False
-    cdrom: bool = False
+    device: str = "disk"
+    bus: str | None = None
 
 
 # Letters a disk gets by its bus; IDE names are kept apart, as guests of that age expect.
 _LETTERS = {"virtio": "vd", "ide": "hd", "fdc": "fd"}
+_DEVICES = {"disk": devices.Disk, "cdrom": devices.CdRom, "floppy": devices.Floppy}
 _X86 = ("x86_64", "i686")
 
 
@@ -211,22 +214,23 @@ def _timers() -> list[Timer]:
 def _storage(hardware: Hardware, disks: Sequence[LocalDisk]) -> list[Element]:
     found: list[Element] = []
     buses: dict[str, int] = {}
+    usual = {"disk": hardware.disk_bus, "cdrom": hardware.cdrom_bus, "floppy": "fdc"}
     for number, disk in enumerate(disks):
-        bus = hardware.cdrom_bus if disk.cdrom else hardware.disk_bus
+        bus = disk.bus or usual[disk.device]
         prefix = _LETTERS.get(bus, "sd")
         nth = buses[prefix] = buses.get(prefix, -1) + 1
         found.append(
-            (devices.CdRom if disk.cdrom else devices.Disk)(
+            _DEVICES[disk.device](
                 format=disk.format,
                 cache=hardware.disk_cache,
                 source=disk.path,
                 target=f"{prefix}{chr(ord('a') + nth)}",
                 bus=bus,
-                iotune=None if disk.cdrom else hardware.io_tune,
+                iotune=hardware.io_tune if disk.device == "disk" else None,
                 boot_order=number + 1 if disk.boots else None,
             )
         )
-    if "scsi" in (hardware.disk_bus, hardware.cdrom_bus):
+    if "scsi" in (*usual.values(), *(disk.bus for disk in disks)):
         found.append(devices.Controller(type="scsi", model=hardware.scsi_model))
     return found
 

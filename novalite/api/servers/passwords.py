@@ -1,0 +1,23 @@
+"""The administrator's password of a server: given or generated, told once, kept nowhere (decision 0005)."""
+
+from __future__ import annotations
+
+import secrets
+import string
+
+from novalite.api.runtime import runtime
+
+PASSWORD_LENGTH = 12
+_READABLE = [c for c in string.ascii_letters + string.digits if c not in "0O1lI"]
+
+
+def generate_password() -> str:
+    """A password for a server that was given none."""
+    return "".join(secrets.choice(_READABLE) for _ in range(PASSWORD_LENGTH))
+
+
+def given_or_new(given: str | None) -> dict[str, str]:
+    """`adminPass` of an answer; nothing where [api] enable_instance_password is off."""
+    if not runtime().conf.api.enable_instance_password:
+        return {}
+    return {"adminPass": given or generate_password()}
