@@ -13,6 +13,9 @@ from urllib.parse import quote
 import orjson
 import pytest
 
+from novalite.api.app import routes, rules
+from novalite.api.openapi import document
+from tests.api.instances import Dice
 from tests.api.world import World
 
 SEED = 20261121
@@ -183,8 +186,80 @@ def test_nothing_that_is_asked_makes_the_api_fail(own_world: World) -> None:
             }
         reply = own_world.member.http.open(path, method=method, headers=headers, **more)
         statuses[reply.status_code] += 1
-        if reply.status_code >= 500 and reply.status_code != 501:  # not in this cloud yet
+        if reply.status_code >= 500 and reply.status_code != 501:  # not in this cloud
             failed.append((reply.status_code, method, path[:300], str(body)[:300], reply.text[:200]))
         reply.close()
     assert not failed, "\n".join(map(str, failed[:20]))
     assert statuses[401] < REQUESTS / 10 and statuses[200] > REQUESTS / 20, "most requests were let in"
+
+
+# --- from the documents ------------------------------------------------------------------------
+
+MINORS = (1, 17, 35, 56, 75, 93, 104)
+FROM_DOCUMENTS = 1500
+"""About eight seconds."""
+
+
+class Documented(Nonsense):
+    """Requests that the OpenAPI documents allow, most of them with one thing wrong."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        super().__init__(world, seed)
+        self.operations = []
+        server = world.names["server"]
+        self.there = {
+            "servers": server, "os-volumes_boot": server, "flavors": "tiny", "os-keypairs": "key",
+            "os-quota-sets": world.names["project"], "os-quota-class-sets": "default", "metadata": "a",
+            "os-simple-tenant-usage": world.names["project"], "images": world.names["image"], "os-hosts": "alpha",
+        }  # fmt: skip
+        """Word in the path -> an id that may stand behind it."""
+        for minor in MINORS:
+            found = orjson.loads(orjson.dumps(document(routes(), rules(), minor)))
+            values = Dice(self.dice, found["components"]["schemas"], self.known)
+            for path, item in found["paths"].items():
+                for method, one in item.items():
+                    if "410" not in one["responses"]:
+                        self.operations.append((minor, values, path, method.upper(), one))
+
+    def url(self, path: str, operation: Any) -> str:
+        """The path with ids, and some query keys."""
+        pairs = []
+        for parameter in operation["parameters"]:
+            name, place = parameter.get("name"), parameter.get("in")
+            if place == "path":
+                before = path.split(f"/{{{name}}}")[0].rsplit("/", 1)[-1]
+                luck = self.dice.random()
+                chosen = self.dice.choice(self.known) if luck < 0.9 else str(self.word())[:2000]
+                chosen = self.there[before] if luck < 0.7 and before in self.there else chosen
+                path = path.replace(f"{{{name}}}", quote(str(chosen).replace("/", "-") or "x", safe=""))
+            elif place == "query" and self.dice.random() < 0.25:
+                fits = Dice(self.dice, {}, self.known).value(parameter["schema"], name)
+                value = fits if self.dice.random() < 0.6 else self.word()
+                pairs.append(f"{name}={quote(str(value)[:2000], safe='')}")
+        return path + ("?" + "&".join(pairs) if pairs else "")
+
+    def asked(self, values: Dice, operation: Any) -> Any:
+        """A body, or None when the operation reads none."""
+        if "requestBody" not in operation:
+            return None
+        schema = operation["requestBody"]["content"]["application/json"].get("schema", {})
+        body = values.value(schema)
+        return self.spoiled(body) if self.dice.random() < 0.5 else body
+
+
+def test_what_the_documents_allow_makes_nothing_fail(own_world: World) -> None:
+    requests = Documented(own_world, SEED + 1)
+    dice, failed, statuses = requests.dice, [], Counter[int]()
+    for number in range(FROM_DOCUMENTS):
+        minor, values, path, method, operation = requests.operations[
+            number if number < len(requests.operations) else dice.randrange(len(requests.operations))
+        ]
+        url, body = requests.url(path, operation), requests.asked(values, operation)
+        caller = own_world.admin if dice.random() < 0.4 else own_world.member
+        reply = caller(method, url, body, version=f"2.{minor}")
+        statuses[reply.status_code] += 1
+        if reply.status_code >= 500 and reply.status_code != 501:
+            failed.append((reply.status_code, method, minor, url[:300], str(body)[:400], reply.text[:200]))
+        reply.close()
+    assert not failed, "\n".join(map(str, failed[:20]))
+    assert statuses[401] == 0 and statuses[200] > FROM_DOCUMENTS / 10, statuses

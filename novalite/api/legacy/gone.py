@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from novalite.api.routing import Call, Result, Routes
+from novalite.api.shapes import Reply
 from novalite.errors import Gone
 
 ROUTES = Routes()
@@ -52,4 +53,4 @@ def _gone(call: Call, **_: str) -> Result:
 
 for _path, _methods in GONE:
     for _method in _methods.split():
-        ROUTES.route(_method, _path)(_gone)
+        ROUTES.route(_method, _path, answer=Reply(410))(_gone)
