@@ -41,6 +41,7 @@ NOUNS = (
     "hypervisors",
     "availability_zones",
     "aggregates",
+    "server_groups",
     "limits",
     "quotas",
     "interfaces",

@@ -430,6 +430,26 @@ CLOUD = [
         "List zones with their hosts.",
         ("GET /os-availability-zone/detail",),
     ),
+    Rule("os_compute_api:os-server-groups:index", READER, "List server groups.", ("GET /os-server-groups",)),
+    Rule(
+        "os_compute_api:os-server-groups:index:all_projects",
+        ADMIN,
+        "List server groups of all projects.",
+        ("GET /os-server-groups",),
+    ),
+    Rule("os_compute_api:os-server-groups:create", MEMBER, "Create one.", ("POST /os-server-groups",)),
+    Rule(
+        "os_compute_api:os-server-groups:show",
+        READER,
+        "Show a server group.",
+        ("GET /os-server-groups/{server_group_id}",),
+    ),
+    Rule(
+        "os_compute_api:os-server-groups:delete",
+        MEMBER,
+        "Delete a server group.",
+        ("DELETE /os-server-groups/{server_group_id}",),
+    ),
     Rule("os_compute_api:limits", ANY, "Own limits and use.", ("GET /limits",)),
     Rule("os_compute_api:limits:other_project", ADMIN, "Those of another project.", ("GET /limits",)),
     Rule(

@@ -123,7 +123,7 @@ def request_spec(session: Session, ctx: Context, body: CreateServers, resolved: 
         hints=hints,
         image_properties=resolved.image.properties if resolved.image else {},
     )
-    return spec.model_dump(mode="json", exclude={"excluded"})
+    return spec.model_dump(mode="json", exclude={"excluded", "group"})
 
 
 def hostname_of(name: str) -> str:

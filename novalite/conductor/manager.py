@@ -38,6 +38,7 @@ ENDPOINTS = (
     ("novalite.conductor.services", "ServicesEndpoint"),
     ("novalite.conductor.hosts", "HostsEndpoint"),
     ("novalite.conductor.aggregates", "AggregatesEndpoint"),
+    ("novalite.conductor.server_groups", "ServerGroupsEndpoint"),
     ("novalite.conductor.flavors", "FlavorsEndpoint"),
     ("novalite.conductor.keypairs", "KeypairsEndpoint"),
     ("novalite.conductor.quotas", "QuotasEndpoint"),

@@ -13,7 +13,7 @@ from oslo_config.cfg import ConfigOpts
 from sqlalchemy.orm import Session
 
 from novalite.conf.quota import DEFAULTS
-from novalite.db import keypairs, quotas
+from novalite.db import keypairs, quotas, server_groups
 from novalite.errors import OverQuota
 
 UNLIMITED = -1
@@ -143,3 +143,23 @@ def check_keypairs(session: Session, conf: ConfigOpts, project_id: str | None, u
     quotas.lock(session, f"user:{user_id}")
     allowed = limits(session, conf, project_id or "", user_id)
     compare({"key_pairs": 1}, {"key_pairs": keypairs.count(session, user_id)}, allowed)
+
+
+def check_server_groups(session: Session, conf: ConfigOpts, project_id: str, user_id: str) -> None:
+    """Raise OverQuota when the project, or the user in it, has as many server groups as it may. Keeps the
+    project locked."""
+    quotas.lock(session, project_id)
+    stored = quotas.stored(session, project_id, user_id)
+    allowed = {**defaults(conf, stored), **stored.get((project_id, ""), {})}
+    compare({"server_groups": 1}, {"server_groups": server_groups.count(session, project_id)}, allowed)
+    if own := stored.get((project_id, user_id)):
+        used = {"server_groups": server_groups.count(session, project_id, user_id)}
+        compare({"server_groups": 1}, used, {**allowed, **own})
+
+
+def check_group_members(
+    session: Session, conf: ConfigOpts, project_id: str | None, user_id: str | None, have: int, more: int
+) -> None:
+    """Raise OverQuota when a server group of `have` servers may not have `more`."""
+    allowed = limits(session, conf, project_id or "", user_id)
+    compare({"server_group_members": more}, {"server_group_members": have}, allowed)

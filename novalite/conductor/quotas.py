@@ -23,7 +23,7 @@ class QuotasEndpoint(Quotas):
     def show(self, ctx: Context, project_id: str, user_id: str | None = None) -> dict[str, dict[str, int]]:
         with self.env.db.read() as session:
             limits = quota.limits(session, self.env.conf, project_id, user_id)
-            used = quotas.in_use(session, project_id, user_id)
+            used = quotas.all_in_use(session, project_id, user_id)
             if user_id:  # keypairs belong to users: a project has none in use
                 used["key_pairs"] = keypairs.count(session, user_id)
         return {
@@ -50,7 +50,7 @@ class QuotasEndpoint(Quotas):
             if user_id:
                 _within(limits, quota.limits(session, self.env.conf, project_id))
             if not force:
-                _enough(limits, quotas.in_use(session, project_id, user_id))
+                _enough(limits, quotas.all_in_use(session, project_id, user_id))
             quotas.store(session, project_id, user_id or quotas.EVERYBODY, limits)
             return quota.limits(session, self.env.conf, project_id, user_id)
 

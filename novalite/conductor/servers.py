@@ -11,11 +11,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import create_request, deletion, quota, reset_state
+from novalite.conductor import create_request, deletion, quota, reset_state, server_groups
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, Prepared
 from novalite.context import Context
 from novalite.db import flavors, keypairs, servers, services
+from novalite.db import server_groups as db_groups
 from novalite.db import tasks as db_tasks
 from novalite.db.models.compute import new_id
 from novalite.errors import (
@@ -91,6 +92,7 @@ class ServersEndpoint(Servers):
             row["task_id"] = task["id"]
         db_tasks.write_opened(session, tasks)
         servers.create(session, rows)
+        server_groups.admit(session, self.env, ctx, body.scheduler_hints, [row["id"] for row in rows])
         return CreatedServers(
             server_ids=tuple(row["id"] for row in rows),
             task_ids=tuple(task["id"] for task in tasks),
@@ -139,6 +141,8 @@ class ServersEndpoint(Servers):
         with self.env.db.read() as session:
             record = servers.get(session, server_id, scope(ctx), deleted=None if deleted else False)
             self._finish(session, ctx, [record])
+            if server_groups.group_of(record["scheduler_hints"]):
+                record["server_groups"] = db_groups.of_server(session, server_id)
         return record
 
     def _finish(self, session: Session, ctx: Context, records: list[Record]) -> None:

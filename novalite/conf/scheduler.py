@@ -8,10 +8,12 @@ OPTS = [
                "than there are cores gains nothing."),
     cfg.ListOpt("enabled_filters", mutable=True, default=[
         "RetryFilter", "AvailabilityZoneFilter", "ComputeFilter", "CoreFilter", "RamFilter", "DiskFilter",
-        "SameHostFilter", "DifferentHostFilter"],
+        "SameHostFilter", "DifferentHostFilter", "ServerGroupAntiAffinityFilter", "ServerGroupAffinityFilter"],
         help="Filters by name, in the order they are applied and counted. Beside our own, names of the entry "
         "point group novalite.scheduler.filters."),
-    cfg.ListOpt("enabled_weighers", mutable=True, default=["RAMWeigher", "CPUWeigher", "DiskWeigher"],
+    cfg.ListOpt("enabled_weighers", mutable=True, default=[
+        "RAMWeigher", "CPUWeigher", "DiskWeigher", "ServerGroupSoftAffinityWeigher",
+        "ServerGroupSoftAntiAffinityWeigher"],
                 help="Weighers by name. Beside our own, names of the entry point group "
                 "novalite.scheduler.weighers."),
     cfg.IntOpt("host_subset_size", mutable=True, default=1, min=1,
@@ -31,6 +33,12 @@ OPTS = [
                  "Aggregate metadata of the same name overrides it."),
     cfg.FloatOpt("disk_weight_multiplier", mutable=True, default=1.0,
                  help="Free disk attracts; negative: packs hosts. "
+                 "Aggregate metadata of the same name overrides it."),
+    cfg.FloatOpt("soft_affinity_weight_multiplier", mutable=True, default=1.0, min=0.0,
+                 help="How much hosts that carry members attract servers of a soft-affinity group. "
+                 "Aggregate metadata of the same name overrides it."),
+    cfg.FloatOpt("soft_anti_affinity_weight_multiplier", mutable=True, default=1.0, min=0.0,
+                 help="How much hosts that carry few members attract servers of a soft-anti-affinity group. "
                  "Aggregate metadata of the same name overrides it."),
     cfg.FloatOpt("debit_seconds", default=10.0, min=0.1, help="How long a host looks fuller by a server "
                  "that was proposed for it, when no claim is heard of. Steers only: no request is "

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from novalite.db.models.compute import Server
 from novalite.db.models.quotas import Quota, QuotaLock
+from novalite.db.models.server_groups import ServerGroup
 from novalite.db.session import run_statement
 from novalite.states import RESTORING, SOFT_DELETED
 
@@ -30,6 +31,11 @@ _IN_USE = select(
     or_(Server.vm_state != SOFT_DELETED, Server.task_state == RESTORING),
 )
 _IN_USE_BY = _IN_USE.where(Server.user_id == bindparam("b_user"))
+_GROUPS = select(func.count()).where(ServerGroup.project_id == bindparam("b_project"))
+_ALL_IN_USE = _IN_USE.add_columns(_GROUPS.scalar_subquery())
+_ALL_IN_USE_BY = _IN_USE_BY.add_columns(
+    _GROUPS.where(ServerGroup.user_id == bindparam("b_user")).scalar_subquery()
+)
 
 
 def stored(session: Session, project_id: str, user_id: str = "") -> dict[tuple[str, str], dict[str, int]]:
@@ -86,3 +92,12 @@ def in_use(session: Session, project_id: str, user_id: str | None = None) -> dic
     else:
         row = run_statement(session, _IN_USE_BY, b_project=project_id, b_user=user_id).one()
     return dict(zip(("instances", "cores", "ram"), map(int, row), strict=True))
+
+
+def all_in_use(session: Session, project_id: str, user_id: str | None = None) -> dict[str, int]:
+    """The same and server_groups; one statement."""
+    if user_id is None:
+        row = run_statement(session, _ALL_IN_USE, b_project=project_id).one()
+    else:
+        row = run_statement(session, _ALL_IN_USE_BY, b_project=project_id, b_user=user_id).one()
+    return dict(zip(("instances", "cores", "ram", "server_groups"), map(int, row), strict=True))

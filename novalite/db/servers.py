@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from novalite.db import patterns
+from novalite.db import patterns, server_groups
 from novalite.db.models import compute
 from novalite.db.models.base import from_iso, iso, now
 from novalite.db.session import run_statement
@@ -171,6 +171,7 @@ def mark_deleted(session: Session, server_id: str) -> None:
             terminated_at=moment, updated_at=moment, state_since=moment,
         )
     )  # fmt: skip
+    server_groups.leave(session, server_id)
 
 
 _FILTERS: dict[str, Any] = {

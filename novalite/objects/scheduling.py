@@ -10,11 +10,28 @@ from novalite.objects.base import Message
 from novalite.objects.flavors import Flavor
 
 
+class GroupRequest(Message):
+    """The server group of a request: its policy, and how many of its other members each host carries.
+
+    `max_per_host` is how many members anti-affinity allows on one host.
+    """
+
+    policy: str
+    max_per_host: int = 1
+    hosts: dict[str, int] = Field(default_factory=dict)
+
+    def allows(self, host: str) -> bool:
+        """Whether one more member may be on this host."""
+        if self.policy == "anti-affinity":
+            return self.hosts.get(host, 0) < self.max_per_host
+        return self.policy != "affinity" or not self.hosts or host in self.hosts
+
+
 class RequestSpec(Message):
     """conductor -> scheduler: find hosts for `count` servers of one kind.
 
     `excluded` are hosts already tried (host -> reason); `same_host`/`different_host` are hosts,
-    resolved by the conductor from the servers named in the hints.
+    resolved by the conductor from the servers named in the hints. `group` is read when the request is sent.
     """
 
     server_id: str
@@ -29,6 +46,7 @@ class RequestSpec(Message):
     excluded: dict[str, str] = Field(default_factory=dict)
     same_host: tuple[str, ...] | None = None
     different_host: tuple[str, ...] = ()
+    group: GroupRequest | None = None
     hints: dict[str, Any] = Field(default_factory=dict)
     image_properties: dict[str, str] = Field(default_factory=dict)
 

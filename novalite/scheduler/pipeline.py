@@ -33,8 +33,9 @@ class Filter(Protocol):
 class Weigher(Protocol):
     """Says which hosts are preferred: more is better."""
 
-    def weigh(self, hosts: Hosts, spec: RequestSpec) -> Column:
-        """One number per host, in any unit; the pipeline brings it to 0..1 over the shortlist."""
+    def weigh(self, hosts: Hosts, spec: RequestSpec) -> Column | float:
+        """One number per host, in any unit; the pipeline brings it to 0..1 over the shortlist. A plain float
+        when the request does not ask: it weighs nothing then."""
 
     def multiplier(self, hosts: Hosts) -> Column | float:
         """How much it counts, for all or host by host."""

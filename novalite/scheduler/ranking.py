@@ -32,14 +32,15 @@ class Ranking:
     """The shortlist with its weights: `totals[i]` is the weight of the host at position `members[i]`."""
 
     def __init__(self, weighers: Mapping[str, Weigher], hosts: Hosts, spec: RequestSpec) -> None:
-        self.weighers = weighers
+        answers = {name: one.weigh(hosts, spec) for name, one in weighers.items()}
+        self.weighers = {name: one for name, one in weighers.items() if not isinstance(answers[name], float)}
         self.members = np.arange(len(hosts))
         self.totals: Floats = np.zeros(len(hosts))
-        self.raws = {name: _numbers(one.weigh(hosts, spec), len(hosts)) for name, one in weighers.items()}
-        self.factors = {name: one.multiplier(hosts) for name, one in weighers.items()}
+        self.raws = {name: _numbers(answers[name], len(hosts)) for name in self.weighers}
+        self.factors = {name: one.multiplier(hosts) for name, one in self.weighers.items()}
         self._bounds: dict[str, tuple[float, float]] = {}
         self.parts: dict[str, Floats] = {}
-        self._settle(weighers)
+        self._settle(self.weighers)
 
     def __len__(self) -> int:
         return len(self.members)
@@ -94,7 +95,7 @@ WORST, BEST = -1e300, 1e300
 """What a weigher's answer counts as when it is not a finite number; NaN is the worst."""
 
 
-def _numbers(raw: Column, length: int) -> Floats:
+def _numbers(raw: Column | float, length: int) -> Floats:
     """A weigher's answer as floats of its own."""
     column = np.array(raw if np.shape(raw) == (length,) else np.broadcast_to(raw, (length,)), dtype=float)
     if not np.isfinite(column.sum()):

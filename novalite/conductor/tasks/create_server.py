@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from novalite.conductor import server_groups
 from novalite.conductor.env import Env
 from novalite.conductor.guest_spec import guest_spec
 from novalite.conductor.task import CommitStep, Flow, HostStep, Step, Task
@@ -28,7 +29,10 @@ class CandidatesLost(NovaliteError):
 
 def select(env: Env, task: Task) -> dict[str, Any]:
     """Ask the scheduler; keeps the candidates and why others were refused."""
-    spec = RequestSpec(**task.args["spec"], excluded=task.facts.get("excluded", {}))
+    wanted = task.args["spec"]
+    with env.db.read() as session:
+        group = server_groups.placement(session, task.server_id, wanted.get("hints"))
+    spec = RequestSpec(**wanted, excluded=task.facts.get("excluded", {}), group=group)
     answer = env.client.of(Scheduler).select(task.ctx, spec)
     if not answer.selections:
         raise NoValidHost(reason=_why(task, answer.summary))
@@ -50,12 +54,13 @@ def claim(env: Env, task: Task, session: Session) -> str:
     server = task.load_server(session)
     amount = allocations.Amount(server["vcpus"], server["ram_mb"], server["disk_gb"])
     candidates = task.done["select"]["candidates"]
+    forced = spec.get("forced_host") is not None
+    group = None if forced else server_groups.placement(session, task.server_id, spec.get("hints"), lock=True)
     for candidate in candidates:
         host = candidate["host"]
-        if host in task.facts.get("excluded", {}):
+        if host in task.facts.get("excluded", {}) or not (group is None or group.allows(host)):
             continue
         try:
-            forced = spec.get("forced_host") is not None
             allocations.claim(session, task.server_id, host, candidate["generation"], amount, force=forced)
         except ClaimLost:
             continue

@@ -5,6 +5,7 @@ from novalite.scheduler.filters.capacity import CoreFilter, DiskFilter, RamFilte
 from novalite.scheduler.filters.compute import ComputeFilter
 from novalite.scheduler.filters.retry import RetryFilter
 from novalite.scheduler.filters.same_host import DifferentHostFilter, SameHostFilter
+from novalite.scheduler.filters.server_group import ServerGroupAffinityFilter, ServerGroupAntiAffinityFilter
 
 FILTERS: dict[str, type] = {
     "AvailabilityZoneFilter": AvailabilityZoneFilter,
@@ -15,4 +16,6 @@ FILTERS: dict[str, type] = {
     "RamFilter": RamFilter,
     "RetryFilter": RetryFilter,
     "SameHostFilter": SameHostFilter,
+    "ServerGroupAffinityFilter": ServerGroupAffinityFilter,
+    "ServerGroupAntiAffinityFilter": ServerGroupAntiAffinityFilter,
 }

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from novalite.conductor import quota
 from novalite.conf.load import for_tests
-from novalite.db import quotas, servers
+from novalite.db import quotas, server_groups, servers
 from novalite.db.session import Database
 from novalite.errors import OverQuota
 from tests.contract.db.rows import a_server
@@ -58,6 +58,10 @@ def test_use(db: Database) -> None:
         assert quotas.in_use(session, "p-1") == {"instances": 2, "cores": 4, "ram": 2**32 - 2}
         assert quotas.in_use(session, "p-1", "u-2")["cores"] == 1
         assert quotas.in_use(session, "p-3") == {"instances": 0, "cores": 0, "ram": 0}
+        server_groups.create(session, {"project_id": "p-1", "user_id": "u-2", "name": "g", "policy": "affinity"})
+        both = {"instances": 2, "cores": 4, "ram": 2**32 - 2, "server_groups": 1}
+        assert quotas.all_in_use(session, "p-1") == both
+        assert quotas.all_in_use(session, "p-1", "u-1")["server_groups"] == 0
 
 
 def test_every_resource_that_is_over_is_named(db: Database) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from novalite.conf.load import for_tests
 from novalite.objects.flavors import Flavor
 from novalite.objects.hosts import HostRow
-from novalite.objects.scheduling import RequestSpec
+from novalite.objects.scheduling import GroupRequest, RequestSpec
 from novalite.scheduler import registry
 from novalite.scheduler.columns import Hosts
 from novalite.scheduler.pipeline import Plan
@@ -33,6 +33,11 @@ def a_spec(
     sizes = {k: asked.pop(k) for k in ("ephemeral_gb", "swap_mb") if k in asked}
     flavor = Flavor(flavor_id="1", name="small", vcpus=vcpus, ram_mb=ram_mb, disk_gb=disk_gb, **sizes)
     return RequestSpec(server_id=server_id, flavor=flavor, **asked)
+
+
+def group(policy: str, most: int = 1, **members: int) -> GroupRequest:
+    """A server group with so many members on each host."""
+    return GroupRequest(policy=policy, max_per_host=most, hosts=members)
 
 
 def hosts(*rows: HostRow, now: float = NOW) -> Hosts:

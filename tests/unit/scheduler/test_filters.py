@@ -8,7 +8,7 @@ import pytest
 from novalite.conf.load import for_tests
 from novalite.scheduler.filters import FILTERS
 from novalite.scheduler.filters.target import ForcedHost, RequestedHost
-from tests.unit.scheduler.builders import NOW, a_host, a_spec, hosts
+from tests.unit.scheduler.builders import NOW, a_host, a_spec, group, hosts
 
 BIG = {"cap_vcpus": 32, "total_vcpus": 2}
 WIDE = {"cap_ram_mb": 3000, "total_ram_mb": 2000}
@@ -60,6 +60,17 @@ CASES = [
     ("DifferentHostFilter", {}, {}, None),
     ("DifferentHostFilter", {}, {"different_host": ("other",)}, None),
     ("DifferentHostFilter", {}, {"different_host": ("other", "node1")}, "different_host hint"),
+    ("ServerGroupAffinityFilter", {}, {}, None),
+    ("ServerGroupAffinityFilter", {}, {"group": group("affinity")}, None),
+    ("ServerGroupAffinityFilter", {}, {"group": group("affinity", other=2, node1=1)}, None),
+    ("ServerGroupAffinityFilter", {}, {"group": group("affinity", gone=1)}, "which is on gone"),
+    ("ServerGroupAffinityFilter", {}, {"group": group("anti-affinity", gone=1)}, None),
+    ("ServerGroupAntiAffinityFilter", {}, {}, None),
+    ("ServerGroupAntiAffinityFilter", {}, {"group": group("anti-affinity", other=1)}, None),
+    ("ServerGroupAntiAffinityFilter", {}, {"group": group("anti-affinity", node1=1)}, "carries 1 servers"),
+    ("ServerGroupAntiAffinityFilter", {}, {"group": group("anti-affinity", 3, node1=2)}, None),
+    ("ServerGroupAntiAffinityFilter", {}, {"group": group("anti-affinity", 3, node1=3)}, "which allows 3"),
+    ("ServerGroupAntiAffinityFilter", {}, {"group": group("soft-anti-affinity", node1=1)}, None),
 ]
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from novalite.objects.scheduling import GroupRequest
 from novalite.scheduler.pipeline import select
 from tests.unit.scheduler.builders import NOW, a_host, a_plan, a_spec, hosts
 
@@ -45,8 +46,23 @@ def refuser(host, spec):
         ("DiskFilter", spec.disk_gb == 0 or disk >= spec.disk_gb),
         ("SameHostFilter", spec.same_host is None or row.host in spec.same_host),
         ("DifferentHostFilter", row.host not in spec.different_host),
+        ("ServerGroupAntiAffinityFilter", not apart(spec) or members(row, spec) < spec.group.max_per_host),
+        ("ServerGroupAffinityFilter", not together(spec) or members(row, spec) > 0),
     ]
     return next((name for name, passed in checks if not passed), None)
+
+
+def members(row, spec):
+    """Servers of the request's group on this host."""
+    return spec.group.hosts.get(row.host, 0) if spec.group else 0
+
+
+def apart(spec):
+    return spec.group is not None and spec.group.policy == "anti-affinity"
+
+
+def together(spec):
+    return spec.group is not None and spec.group.policy == "affinity" and spec.group.hosts
 
 
 OPTIONS = ("ram_weight_multiplier", "cpu_weight_multiplier", "disk_weight_multiplier")
@@ -61,8 +77,17 @@ def ranked(fleet, spec):
     """Hosts that pass with their weights, best first, equals in the order of the fleet."""
     kept = [h for h in fleet if refuser(h, spec) is None]
     totals = [0.0] * len(kept)
-    for which, option in ((1, OPTIONS[0]), (0, OPTIONS[1]), (2, OPTIONS[2])):
-        raw = [float(h.free()[which]) for h in kept]
+    sign = {"soft-affinity": 1.0, "soft-anti-affinity": -1.0}.get(
+        spec.group.policy if spec.group else "", 0.0
+    )
+    weighers = [
+        *(
+            ([float(h.free()[n]) for h in kept], option)
+            for n, option in ((1, OPTIONS[0]), (0, OPTIONS[1]), (2, OPTIONS[2]))
+        ),
+        ([sign * members(h.row, spec) for h in kept], "no such option"),
+    ]
+    for raw, option in weighers:
         low, high = min(raw, default=0.0), max(raw, default=0.0)
         for i, host in enumerate(kept):
             part = (raw[i] - low) / (high - low) if high > low else 0.0
@@ -108,6 +133,12 @@ fleets = st.lists(row_facts, max_size=14).map(
     lambda facts: [a_host(f"h{i}", **each) for i, each in enumerate(facts)]
 )
 names = st.sampled_from([f"h{i}" for i in range(16)])
+groups = st.builds(
+    GroupRequest,
+    policy=st.sampled_from(["affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"]),
+    max_per_host=st.integers(1, 2),
+    hosts=st.dictionaries(names, st.integers(1, 3), max_size=6),
+)
 requests = st.fixed_dictionaries(
     {
         "vcpus": st.sampled_from([1, 2, 3]),
@@ -119,6 +150,7 @@ requests = st.fixed_dictionaries(
         "excluded": st.dictionaries(names, st.just("tried"), max_size=2),
         "same_host": st.none() | st.lists(names, max_size=6).map(tuple),
         "different_host": st.lists(names, max_size=3).map(tuple),
+        "group": st.none() | groups,
     }
 ).map(lambda asked: a_spec(**asked))
 

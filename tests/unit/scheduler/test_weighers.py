@@ -8,7 +8,7 @@ import pytest
 from novalite.conf.load import for_tests
 from novalite.scheduler.ranking import Ranking, best
 from novalite.scheduler.weighers import WEIGHERS
-from tests.unit.scheduler.builders import a_host, a_spec, hosts
+from tests.unit.scheduler.builders import a_host, a_spec, group, hosts
 
 CASES = [
     ("RAMWeigher", "ram_weight_multiplier", {"used_ram_mb": 10000}, 32768, 22768),
@@ -25,6 +25,31 @@ def test_weigher_counts_free_room(name, option, busy, of_idle, of_busy):
     assert one.multiplier(seen) == -2.5
 
 
+GROUP_CASES = [
+    ("ServerGroupSoftAffinityWeigher", "soft_affinity_weight_multiplier", "soft-affinity", [0, 2]),
+    (
+        "ServerGroupSoftAntiAffinityWeigher",
+        "soft_anti_affinity_weight_multiplier",
+        "soft-anti-affinity",
+        [0, -2],
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "option", "policy", "weights"), GROUP_CASES)
+def test_members_attract_or_repel(name, option, policy, weights):
+    one = WEIGHERS[name](for_tests({f"scheduler.{option}": 2.5}))
+    packed = a_host("some", aggregates={"packed": {option: "0.5"}})
+    for seen in (
+        hosts(a_host("none"), packed),
+        hosts(a_host("x"), a_host("none"), packed).take(np.array([1, 2])),
+    ):
+        assert one.weigh(seen, a_spec(group=group(policy, some=2, gone=9))).tolist() == weights
+        assert one.weigh(seen, a_spec(group=group("affinity", some=2))) == 0.0
+        assert one.weigh(seen, a_spec(group=group(policy))) == one.weigh(seen, a_spec()) == 0.0
+        assert np.broadcast_to(one.multiplier(seen), 2).tolist() == [2.5, 0.5]
+
+
 @pytest.mark.parametrize(("name", "option", "busy", "of_idle", "of_busy"), CASES)
 def test_aggregate_overrides_the_multiplier_of_its_hosts(name, option, busy, of_idle, of_busy):
     one = WEIGHERS[name](for_tests())
@@ -35,7 +60,7 @@ def test_aggregate_overrides_the_multiplier_of_its_hosts(name, option, busy, of_
 
 
 def test_every_weigher_has_a_case():
-    assert {case[0] for case in CASES} == set(WEIGHERS)
+    assert {case[0] for case in (*CASES, *GROUP_CASES)} == set(WEIGHERS)
 
 
 class Fixed:
