@@ -16,13 +16,16 @@ Whatever a test leaves is removed at the end; disks, domains and QEMU processes 
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 from collections.abc import Iterator
 
 import pytest
 
+from deploy.dev.guest import guest_image
 from deploy.dev.hosts import Hypervisors
 from tests.real.cloud import Guest, RealCloud
+from tests.rest import sentence
 
 pytest.importorskip("libvirt")
 pytestmark = [
@@ -104,6 +107,79 @@ def test_reboot_stop_and_start_are_boots_of_the_same_disk(shared: Guest) -> None
     shared.wait_up(boots + 3)
     assert shared.status() == "ACTIVE"
     assert shared.run("cat /root/on-disk") == "kept\n"
+
+
+# --- inside the guest ---------------------------------------------------------------------------------
+
+
+def hashed(password: str, like: str) -> str:
+    """crypt(3): the password hashed as `like` was."""
+    crypt = ctypes.CDLL("libcrypt.so.1").crypt
+    crypt.argtypes, crypt.restype = [ctypes.c_char_p, ctypes.c_char_p], ctypes.c_char_p
+    return str(crypt(password.encode(), like.encode()).decode())
+
+
+def test_a_changed_password_opens_the_guest(shared: Guest) -> None:
+    before = shared.run("grep ^root: /etc/shadow")
+    shared.act({"changePassword": {"adminPass": "Fresh-Word-7"}})
+    after = shared.run("grep ^root: /etc/shadow")
+    assert after != before
+    kept = after.split(":")[1]
+    assert kept.startswith("$") and hashed("Fresh-Word-7", kept) == kept, "the guest's own hash says so"
+    assert shared.status() == "ACTIVE"
+
+
+def test_without_an_agent_nobody_changes_a_password(real: RealCloud) -> None:
+    image = real.upload(guest_image(), "without an agent", hw_qemu_guest_agent="no")
+    guest = real.boot("deaf", wait=False, imageRef=image)
+    reply = real.member.act(guest.id, {"changePassword": {"adminPass": "Fresh-Word-7"}})
+    assert (reply.status_code, "Nobody answers inside instance" in sentence(reply)) == (409, True), reply.text
+    assert guest.status() == "ACTIVE"
+    assert real.member.delete(f"/servers/{guest.id}").status_code == 204
+
+
+def test_a_crash_dump_is_an_interrupt_that_the_guest_hears(shared: Guest) -> None:
+    shared.run("dmesg -n 7")
+    before = shared.console().count("NMI")
+    shared.act({"trigger_crash_dump": None})
+    shared.wait("the interrupt", lambda: shared.console().count("NMI") > before)
+    assert shared.status() == "ACTIVE"
+    assert shared.run("echo goes on") == "goes on\n"
+
+
+def test_diagnostics_count_what_the_guest_does(real: RealCloud, shared: Guest) -> None:
+    path = f"/servers/{shared.id}/diagnostics"
+    before = real.admin.get(path)
+    assert [before[key] for key in ("state", "driver", "hypervisor", "num_cpus", "num_disks")] == [
+        "running", "libvirt", "qemu", 1, 1,
+    ]  # fmt: skip
+    assert before["memory_details"]["maximum"] == 128
+    shared.run("dd if=/dev/zero of=/root/written bs=1M count=4 && sync && rm /root/written")
+    after = real.admin.get(path)
+    assert after["disk_details"][0]["write_bytes"] - before["disk_details"][0]["write_bytes"] >= 4 << 20
+    assert after["cpu_details"][0]["time"] > before["cpu_details"][0]["time"]
+    old = real.admin.get(path, version="2.47")
+    assert old["vda_write"] >= after["disk_details"][0]["write_bytes"]
+    assert old["memory"] == 128 * 1024
+
+
+# --- deferred delete ----------------------------------------------------------------------------------
+
+
+def test_a_server_that_was_deleted_comes_back_with_its_disk(real: RealCloud, shared: Guest) -> None:
+    boots, downs = shared.boots(), shared.console().count("novalite-guest: going down")
+    shared.run("echo kept > /root/before-the-delete; sync")
+    real.cloud.conf.set_override("reclaim_instance_interval", 3600, "conductor")
+    try:
+        assert real.member.delete(f"/servers/{shared.id}").status_code == 204
+    finally:
+        real.cloud.conf.clear_override("reclaim_instance_interval", "conductor")
+    assert shared.status() == "SOFT_DELETED"
+    assert shared.console().count("novalite-guest: going down") == downs + 1, "it was asked to go down"
+    shared.act({"restore": None})
+    shared.wait_up(boots + 1)
+    assert shared.status() == "ACTIVE"
+    assert shared.run("cat /root/before-the-delete") == "kept\n"
 
 
 def test_a_deleted_server_leaves_nothing(real: RealCloud) -> None:
