@@ -42,11 +42,17 @@ SENDING_NMI = "sending-nmi"
 REBUILDING = "rebuilding"
 RESCUING = "rescuing"
 UNRESCUING = "unrescuing"
+RESIZE_PREP = "resize_prep"
+RESIZE_MIGRATING = "resize_migrating"
+RESIZE_MIGRATED = "resize_migrated"
+RESIZE_FINISH = "resize_finish"
+RESIZE_CONFIRMING = "resize_confirming"
+RESIZE_REVERTING = "resize_reverting"
 
 REBOOT_TASKS = ("rebooting", "reboot_pending", "reboot_started")
 HARD_REBOOT_TASKS = ("rebooting_hard", "reboot_pending_hard", "reboot_started_hard")
 REBUILD_TASKS = ("rebuilding", "rebuild_block_device_mapping", "rebuild_spawning")
-RESIZE_TASKS = ("resize_prep", "resize_migrating", "resize_migrated", "resize_finish")
+RESIZE_TASKS = (RESIZE_PREP, RESIZE_MIGRATING, RESIZE_MIGRATED, RESIZE_FINISH)
 
 
 class PowerState(IntEnum):
@@ -106,6 +112,9 @@ ACTIONS: dict[str, ActionRule] = {
     "rebuild": ActionRule((ACTIVE, STOPPED, ERROR), REBUILDING, record="rebuild", flow="rebuild"),
     "rescue": ActionRule((ACTIVE, STOPPED, ERROR), RESCUING, RESCUED, record="rescue", flow="rescue"),
     "unrescue": ActionRule((RESCUED,), UNRESCUING, ACTIVE, record="unrescue", flow="unrescue"),
+    "resize": ActionRule((ACTIVE, STOPPED), RESIZE_PREP, RESIZED, record="resize", flow="resize"),
+    "confirm_resize": ActionRule((RESIZED,), RESIZE_CONFIRMING, record="confirmResize", flow="confirm_resize"),
+    "revert_resize": ActionRule((RESIZED,), RESIZE_REVERTING, record="revertResize", flow="revert_resize"),
 }
 """Actions that are a task. `create`, `delete`, `lock` and `unlock` are accepted by other rules."""
 

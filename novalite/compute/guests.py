@@ -8,7 +8,7 @@ from collections.abc import Callable
 from oslo_config import cfg
 
 from novalite import log
-from novalite.compute import build, consoles, power, rebuild
+from novalite.compute import build, consoles, power, rebuild, resize
 from novalite.compute.build import Bench
 from novalite.compute.reporting import Outcome, Reporter, name_of
 from novalite.compute.work import Job, WorkDesk
@@ -53,6 +53,12 @@ class GuestsEndpoint(Guests):
 
     def power(self, ctx: Context, work: HostWork) -> None:
         self._take(ctx, work, lambda job, out: power.perform(self.driver, self.conf, work, out))
+
+    def resize(self, ctx: Context, work: HostWork) -> None:
+        def act(job: Job, outcome: Outcome) -> None:
+            resize.perform(self.driver, self.conf, work, outcome, job.check)
+
+        self._take(ctx, work, act, slow=work.verb == resize.SLOW)
 
     def console_output(self, ctx: Context, server_id: str, length: int | None = None) -> str:
         log_end = self.driver.console_output(server_id, self.conf.compute.console_max_bytes)

@@ -13,6 +13,7 @@ from novalite.compute.reporting import Outcome
 from novalite.compute.virt.driver import Driver, Rescues, SendsNmi, able
 from novalite.errors import DriverUnsupported, NovaliteError
 from novalite.objects.servers import GuestSpec, HostWork
+from novalite.states import PowerState
 
 LOG = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def _inject_nmi(driver: Driver, spec: GuestSpec) -> None:
     driver.inject_nmi(spec.id)
 
 
-def seen(driver: Driver, server_id: str) -> Any:
+def seen(driver: Driver, server_id: str) -> PowerState | None:
     """The power state now; None when the hypervisor does not say."""
     try:
         return driver.power_state(server_id)

@@ -45,6 +45,10 @@ OPTS = [
         "instance_build_timeout", mutable=True, default=1800, min=1,
         help="Seconds a host may be busy with one build."
     ),
+    cfg.IntOpt(
+        "resize_timeout", mutable=True, default=3600, min=1,
+        help="Seconds a host may be busy with one step of a resize; growing a disk copies it first."
+    ),
     cfg.IntOpt("max_attempts", mutable=True, default=3, min=1, help="Hosts tried for one build."),
     cfg.IntOpt(
         "claim_rounds",

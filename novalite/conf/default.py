@@ -35,6 +35,14 @@ OPTS = [
                "health_port; or unix:/path, where {prog} and {host} are replaced."),
     cfg.PortOpt("health_port", default=0, min=0, help="Port for health_listen. 0: off. novalite-api answers "
                 "/health on its own port in any case."),
+    # --- resize ---
+    cfg.BoolOpt("allow_resize_to_same_host", default=True, mutable=True,
+                help="Servers may be resized on the host they are on. The default differs from the usual one as "
+                "long as servers do not move between hosts: without it, no server can be resized."),
+    cfg.FloatOpt("resize_confirm_window", default=0.0, min=0.0, mutable=True,
+                 help="Seconds after which a resize that nobody confirmed or reverted is confirmed. 0: never."),
+    cfg.FloatOpt("resize_confirm_poll_interval", default=60.0, min=0.0, mutable=True,
+                 help="Seconds between looks for such resizes. 0: off."),
     # --- log ---
     cfg.BoolOpt("debug", default=False, mutable=True, help="Log at DEBUG instead of INFO."),
     cfg.ListOpt("default_log_levels", mutable=True,

@@ -24,7 +24,7 @@ _TAKE = insert(_ALLOCATIONS)
 
 @dataclass(frozen=True)
 class Amount:
-    """What one server takes: vCPUs, MB of RAM, GB of disk."""
+    """What one server takes: vCPUs, MB of RAM, GB of disk (root, ephemeral and swap)."""
 
     vcpus: int
     ram_mb: int
@@ -85,16 +85,26 @@ def _claim(disk: bool, force: bool) -> Update:
     return update(_HOSTS).where(Host.host == bindparam("b_host"), *room).values(**values)
 
 
+def holds(session: Session, holder: str) -> list[str]:
+    """Hosts on which a server, or a migration, holds something."""
+    rows = session.execute(select(Allocation.host).where(Allocation.server_id == holder))
+    return [row[0] for row in rows]
+
+
 def release(session: Session, server_id: str, host: str | None = None) -> list[str]:
     """Give back what a server holds, on one host or on all; answers the hosts that changed. Repeatable."""
-    mine = [Allocation.server_id == server_id] + ([Allocation.host == host] if host else [])
+    return _give_back(session, server_id, host, servers=1)
+
+
+def _give_back(session: Session, holder: str, host: str | None, servers: int) -> list[str]:
+    mine = [Allocation.server_id == holder] + ([Allocation.host == host] if host else [])
     held = session.execute(
         select(Allocation.host, Allocation.vcpus, Allocation.ram_mb, Allocation.disk_gb).where(*mine)
     ).all()
     freed = []
     for name, vcpus, ram_mb, disk_gb in held:
         gone = session.execute(
-            delete(_ALLOCATIONS).where(Allocation.server_id == server_id, Allocation.host == name)
+            delete(_ALLOCATIONS).where(Allocation.server_id == holder, Allocation.host == name)
         )
         if gone.rowcount == 0:  # type: ignore[attr-defined]
             continue  # another release was first
@@ -105,12 +115,50 @@ def release(session: Session, server_id: str, host: str | None = None) -> list[s
                 used_vcpus=Host.used_vcpus - vcpus,
                 used_ram_mb=Host.used_ram_mb - ram_mb,
                 used_disk_gb=Host.used_disk_gb - disk_gb,
-                servers=Host.servers - 1,
+                servers=Host.servers - servers,
                 version=Host.version + 1,
             )
         )
         freed.append(name)
     return freed
+
+
+# --- a place kept by a migration, until the server's resize or move is confirmed or taken back
+
+
+def set_aside(session: Session, server_id: str, migration_id: str, host: str) -> None:
+    """The server's place on a host stays taken, but by its migration, so that the server can claim another, there
+    or elsewhere. A place aside is no server of the host's `servers`. Repeatable. Raises ClaimLost when the server
+    holds nothing there."""
+    _hand_over(session, server_id, migration_id, host, servers=-1)
+
+
+def take_back(session: Session, server_id: str, migration_id: str, host: str) -> None:
+    """The opposite, when the server has given its other place back. Repeatable. Raises ClaimLost when the
+    migration holds nothing there."""
+    _hand_over(session, migration_id, server_id, host, servers=1)
+
+
+def release_aside(session: Session, migration_id: str) -> list[str]:
+    """Give back the place that a migration kept; answers the hosts that changed. Repeatable."""
+    return _give_back(session, migration_id, None, servers=0)
+
+
+def _hand_over(session: Session, holder: str, taker: str, host: str, servers: int) -> None:
+    if run_statement(session, _HELD, b_server=taker, b_host=host).first():
+        return
+    moved = session.execute(
+        update(_ALLOCATIONS)
+        .where(Allocation.server_id == holder, Allocation.host == host)
+        .values(server_id=taker)
+    )
+    if moved.rowcount == 0:  # type: ignore[attr-defined]
+        raise ClaimLost(host=host)
+    session.execute(
+        update(_HOSTS)
+        .where(Host.host == host)
+        .values(servers=Host.servers + servers, version=Host.version + 1)
+    )
 
 
 def totals(session: Session) -> dict[str, Amount]:

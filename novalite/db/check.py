@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from novalite.db import allocations, schema
+from novalite.db import allocations, schema, server_migrations
 from novalite.db.models.compute import Allocation, Host, Server, Task
+from novalite.db.models.migrations import Migration
 from novalite.db.session import Database
+from novalite.objects.migrations import UNCONFIRMED
 
 MOST = 20
 """Findings of one kind that are told one by one."""
@@ -41,7 +43,8 @@ def _revision(db: Database) -> Iterator[str]:
 def used_equals_claims(session: Session) -> Iterator[str]:
     """What a host counts as used is the sum of the claims on it."""
     claims = allocations.totals(session)
-    rows = session.execute(select(Allocation.host, func.count()).group_by(Allocation.host))
+    aside = server_migrations.exists_for(Allocation.server_id)  # a place kept is not one server more
+    rows = session.execute(select(Allocation.host, func.count()).where(~aside).group_by(Allocation.host))
     counts = {row[0]: row[1] for row in rows}
     hosts = session.execute(
         select(Host.host, Host.used_vcpus, Host.used_ram_mb, Host.used_disk_gb, Host.servers)
@@ -71,10 +74,29 @@ def claims_belong_to_servers(session: Session) -> Iterator[str]:
     query = (
         select(Allocation.host, Allocation.server_id)
         .outerjoin(Server, Server.id == Allocation.server_id)
-        .where(or_(Server.id.is_(None), and_(Server.deleted.is_(True), ~exists(_open_task()))))
+        .where(
+            or_(Server.id.is_(None), and_(Server.deleted.is_(True), ~exists(_open_task()))),
+            ~server_migrations.exists_for(Allocation.server_id),
+        )
     )
     for host, server_id in session.execute(query):
         yield f"Host {host} holds a claim of server {server_id}, which is gone."
+
+
+def places_aside_are_wanted(session: Session) -> Iterator[str]:
+    """Only a migration that may still be taken back, of a server that knows of it, keeps a place."""
+    wanted = select(Server.id).where(
+        Server.migration_id == Migration.uuid,
+        or_(Server.deleted.is_(False), exists(_open_task())),
+        Migration.status.in_(UNCONFIRMED),
+    )
+    query = (
+        select(Allocation.host, Migration.uuid, Migration.server_id, Migration.status)
+        .join(Migration, Migration.uuid == Allocation.server_id)
+        .where(~exists(wanted))
+    )
+    for host, uuid, server_id, status in session.execute(query):
+        yield f"Host {host} keeps a place for migration {uuid} ({status}) of server {server_id}, which is over."
 
 
 def servers_have_claims(session: Session) -> Iterator[str]:
@@ -101,6 +123,7 @@ def busy_servers_have_tasks(session: Session) -> Iterator[str]:
 CHECKS: tuple[Callable[[Session], Iterator[str]], ...] = (
     used_equals_claims,
     claims_belong_to_servers,
+    places_aside_are_wanted,
     servers_have_claims,
     busy_servers_have_tasks,
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from novalite.db.models.base import now
 from novalite.db.models.compute import Allocation, Host, Server, Service, new_id
+from novalite.db.server_migrations import exists_for
 from novalite.db.session import run_statement
 from novalite.objects.hosts import HostInventory, HostRow
 
@@ -73,7 +74,7 @@ def _used(session: Session, host: str) -> dict[str, int]:
             func.coalesce(func.sum(Allocation.vcpus), 0),
             func.coalesce(func.sum(Allocation.ram_mb), 0),
             func.coalesce(func.sum(Allocation.disk_gb), 0),
-            func.count(),
+            func.coalesce(func.sum(case((exists_for(Allocation.server_id), 0), else_=1)), 0),
         ).where(Allocation.host == host)
     ).one()
     return dict(zip(("used_vcpus", "used_ram_mb", "used_disk_gb", "servers"), map(int, total), strict=True))
@@ -135,6 +136,11 @@ def zone(session: Session, host: str) -> str | None:
     """The availability zone of a host."""
     found: str | None = run_statement(session, _ZONE, b_host=host).scalar()
     return found
+
+
+def address(session: Session, host: str) -> str | None:
+    """The IP address a host reported."""
+    return session.execute(select(Host.host_ip).where(Host.host == host)).scalar()
 
 
 def _host_row(record: dict[str, Any]) -> HostRow:

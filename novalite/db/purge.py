@@ -1,4 +1,4 @@
-"""Forget what ended long ago: deleted servers with their tasks, and hosts that are no more."""
+"""Forget what ended long ago: deleted servers with their tasks and migrations, and hosts that are no more."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
 from novalite.db.models.compute import Allocation, Host, Server, Service, Task
+from novalite.db.models.migrations import Migration
 from novalite.db.session import Database
 
 BATCH = 500
@@ -38,6 +39,7 @@ def _servers(session: Session, before: datetime) -> tuple[int, int]:
     if not ids:
         return 0, 0
     tasks = _count(session, delete(Task).where(Task.server_id.in_(ids)))
+    _count(session, delete(Migration).where(Migration.server_id.in_(ids)))
     return _count(session, delete(Server).where(Server.id.in_(ids))), tasks
 
 

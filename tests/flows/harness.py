@@ -6,7 +6,7 @@ hosts give equals what servers hold, and exactly the guests exist that servers s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy import select
 from novalite.conductor.task import CommitStep, Flow, HostStep, Step
 from novalite.db import allocations
 from novalite.db.models.compute import Allocation, Host, Server, Task
+from novalite.db.models.migrations import Migration
 from novalite.db.session import Database
 from novalite.errors import NovaliteError
 from novalite.rpc.bus import DaemonKilled
@@ -105,10 +106,11 @@ class KillingDatabase(Database):
         now, self.left = self.left == 0, self.left - 1
         if now and not self.after:
             self.conductor.die()
-        answer = super().run(work)
-        if now:
-            self.conductor.die()
-        return answer
+        try:
+            return super().run(work)
+        finally:  # also after one that was rolled back
+            if now:
+                self.conductor.die()
 
 
 def check_invariants(cloud: Cloud) -> None:
@@ -119,6 +121,7 @@ def check_invariants(cloud: Cloud) -> None:
         hosts = {h.host: h for h in session.execute(select(Host)).scalars()}
         held = {(a.server_id, a.host) for a in session.execute(select(Allocation)).scalars()}
         totals = allocations.totals(session)
+        migrations = session.execute(select(Migration)).scalars().all()
     assert open_tasks == [], f"tasks left open: {open_tasks}"
     busy = [(s.id, s.task_state) for s in servers if s.task_state is not None]
     assert busy == [], f"servers left busy: {busy}"
@@ -127,7 +130,9 @@ def check_invariants(cloud: Cloud) -> None:
             assert server.fault and server.fault["message"], "ERROR without a reason"
         assert server.vm_state != "building", "a server was left building"
     placed = {(s.id, s.host) for s in servers if not s.deleted and s.host is not None}
-    assert held == placed, f"allocations {held} differ from servers {placed}"
+    aside = {(m.uuid, m.source_host) for m in unconfirmed(servers, migrations)}
+    assert held == placed | aside, f"allocations {held} differ from servers {placed} and resizes {aside}"
+    held -= aside  # a place that is kept is not one server more
     for name, host in hosts.items():
         total = totals.get(name, allocations.Amount(0, 0, 0))
         assert (host.used_vcpus, host.used_ram_mb, host.used_disk_gb) == (
@@ -136,6 +141,25 @@ def check_invariants(cloud: Cloud) -> None:
         assert host.servers == len([h for h in held if h[1] == name])
         guests = {g.server_id for g in cloud.driver(name).guests()}
         assert guests == {s for s, h in placed if h == name}, f"guests on {name} differ from servers"
+
+
+def unconfirmed(servers: Sequence[Server], migrations: Sequence[Migration]) -> list[Migration]:
+    """Migrations that may still be taken back: those of idle servers that wait for it; every other one is over."""
+    by_uuid = {m.uuid: m for m in migrations}
+    waiting = []
+    for server in servers:
+        if server.deleted or server.vm_state != "resized":
+            assert server.deleted or (server.migration_id, server.old_flavor, server.old_vm_state) == (None,) * 3
+            continue
+        migration = by_uuid.pop(server.migration_id or "")
+        assert (migration.server_id, migration.status) == (server.id, "finished")
+        assert server.old_flavor["flavor_id"] == migration.old_flavor["flavor_id"] != server.flavor_id
+        waiting.append(migration)
+    over = {m.status for m in by_uuid.values()}
+    assert over <= {"confirmed", "reverted", "error"}, f"migrations that nobody ends: {over}"
+    for server in servers:
+        assert server.deleted or server.vcpus == server.flavor["vcpus"], "quota counts what the server does not take"
+    return waiting
 
 
 __all__ = [

@@ -54,6 +54,9 @@ ALLOWED = {
     "rebuild": ({"active", "stopped", "error"}, None),  # to where it was, from error to active
     "rescue": ({"active", "stopped", "error"}, "rescued"),
     "unrescue": ({"rescued"}, "active"),
+    "resize": ({"active", "stopped"}, "resized"),
+    "confirm_resize": ({"resized"}, None),
+    "revert_resize": ({"resized"}, None),
 }
 
 

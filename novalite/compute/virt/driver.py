@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from novalite.errors import DriverUnsupported
 from novalite.objects.diagnostics import GuestDiagnostics
+from novalite.objects.flavors import Flavor
 from novalite.objects.hosts import HostInventory
 from novalite.objects.servers import GuestSpec
 from novalite.states import PowerState
@@ -127,6 +128,7 @@ class Diagnoses(Protocol):
     def diagnostics(self, server_id: str) -> GuestDiagnostics:
         """Of a guest that runs."""
 
+
 def able(driver: Any, capability: Any, what: str) -> Any:
     """The driver as one that can do more; DriverUnsupported when it cannot do `what`."""
     if not isinstance(driver, capability):
@@ -159,3 +161,26 @@ class Rescues(Protocol):
 
     def unrescue_guest(self, spec: GuestSpec) -> None:
         """Start from its own disks again, and remove the rescue disk. Not being rescued is success."""
+
+
+@runtime_checkable
+class Resizes(Protocol):
+    """A driver that can give a guest another flavor and take that back.
+
+    `migration` names one resize, so that an order of another one is never taken for it. The old disks
+    are kept, untouched, from `grow_disks` until one of the last two.
+    """
+
+    def grow_disks(self, spec: GuestSpec, old: Flavor, migration: str) -> None:
+        """The guest is off: make its disks as `spec.flavor` wants them and keep those of the flavor `old`.
+        Raises FlavorDiskTooSmall."""
+
+    def redefine_guest(self, spec: GuestSpec, start: bool) -> None:
+        """The guest, off, becomes one of `spec.flavor` with the disks it has; started when asked."""
+
+    def put_disks_back(self, spec: GuestSpec, migration: str) -> None:
+        """The guest is off: it has the disks of before that resize again, and nothing of the others is left. Also
+        when they were made only in part, or not at all. DriverError when the resize was confirmed already."""
+
+    def drop_old_disks(self, spec: GuestSpec, migration: str) -> None:
+        """The disks of before that resize go; the guest is not touched. DriverError when they were put back."""

@@ -9,15 +9,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from oslo_config import cfg
 
-from novalite.compute.virt import fake_disks, fake_insight
+from novalite.compute.virt import fake_disks, fake_insight, fake_resize
 from novalite.compute.virt.driver import BaseImage, Guest, Watcher
 from novalite.compute.virt.fake_faults import Faults
 from novalite.compute.virt.fake_state import Journal
 from novalite.errors import DriverError, GuestNotFound
 from novalite.objects.diagnostics import GuestDiagnostics
+from novalite.objects.flavors import Flavor
 from novalite.objects.hosts import HostInventory
 from novalite.objects.servers import GuestSpec
 from novalite.states import PowerState
@@ -46,7 +48,7 @@ _HISTORY = 16
 class FakeGuest:
     """One guest. `saved`: suspended, its memory on disk. `history` is a letter per thing its console
     shows: b boot, d shutdown, c crash, n NMI, p password changed. `image` and `rescue` are ids: of the
-    image its root disk was made of, and of the one it is being rescued with."""
+    image its root disk was made of, and of the one it is being rescued with. `aside`: see fake_resize."""
 
     name: str
     hostname: str
@@ -59,12 +61,22 @@ class FakeGuest:
     history: str = ""
     image: str = ""
     rescue: str = ""
+    aside: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, spec: GuestSpec) -> FakeGuest:
         flavor = spec.flavor
         return cls(spec.instance_name, spec.hostname, flavor.vcpus, flavor.ram_mb, flavor.disk_gb * 1024,
                    1 if spec.public_key else 0, image=spec.image.id if spec.image else "")
+
+    def become(self, flavor: Flavor) -> None:
+        """Its next boot is one of this flavor."""
+        self.vcpus, self.ram_mb = flavor.vcpus, flavor.ram_mb
+
+    def settle(self, flavor: Flavor) -> None:
+        """The same after a resize that ended by halves."""
+        fake_resize.settle(self, flavor)
+        self.become(flavor)
 
     def console(self) -> str:
         """The text of everything that happened to it (of the last 16 things)."""
@@ -201,9 +213,11 @@ class FakeDriver:
         self._act("stop", spec, PowerState.SHUTDOWN, "d" if timeout else "")
 
     def reboot_guest(self, spec: GuestSpec, hard: bool, timeout: float) -> None:
-        """A hard reboot works from any state; a soft one needs a guest that runs."""
+        """A hard reboot works from any state and settles what a resize left; a soft one needs a guest that runs."""
         if hard and spec.rescue is None:
             fake_disks.forget_rescue(self, spec)
+        if hard and spec.id in self._guests:
+            self._guests[spec.id].settle(spec.flavor)
         self._act("reboot", spec, PowerState.RUNNING, "b" if hard else "db", again=True)
 
     def pause_guest(self, spec: GuestSpec) -> None:
@@ -238,6 +252,23 @@ class FakeDriver:
     def unrescue_guest(self, spec: GuestSpec) -> None:
         """Boots from its own."""
         fake_disks.unrescue(self, spec)
+    def grow_disks(self, spec: GuestSpec, old: Flavor, migration: str) -> None:
+        """See Resizes."""
+        self._change("resize_disks", spec.id, lambda guest: fake_resize.grow(guest, spec.flavor, migration))
+
+    def redefine_guest(self, spec: GuestSpec, start: bool) -> None:
+        """Takes the flavor's processors and memory."""
+        self._change("resize_start", spec.id, lambda guest: guest.become(spec.flavor))
+        if start:
+            self._act("start", spec, PowerState.RUNNING, "b")
+
+    def put_disks_back(self, spec: GuestSpec, migration: str) -> None:
+        """See Resizes."""
+        self._change("resize_put_back", spec.id, lambda guest: fake_resize.put_back(guest, migration))
+
+    def drop_old_disks(self, spec: GuestSpec, migration: str) -> None:
+        """See Resizes."""
+        self._change("resize_confirm", spec.id, lambda guest: fake_resize.drop(guest, migration))
 
     def console_output(self, server_id: str, max_bytes: int) -> bytes:
         """A plausible boot for each time it booted."""
@@ -295,6 +326,15 @@ class FakeDriver:
             for name, value in changes.items():
                 setattr(guest, name, value)
             guest.history = (guest.history + letters)[-_HISTORY:]
+            self._note(server_id)
+
+    def _change(self, operation: str, server_id: str, change: Callable[[FakeGuest], None]) -> None:
+        self.faults.meet(operation)
+        with self._lock:
+            guest = self._guests.get(server_id)
+            if guest is None:
+                raise GuestNotFound(server_id=server_id)
+            change(guest)
             self._note(server_id)
 
     def _set(self, server_id: str, guest: FakeGuest | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from novalite.conductor import resizing
 from novalite.conductor.env import Env
 from novalite.conductor.task import CommitStep, Flow, HostStep, Task
 from novalite.db import allocations, servers
@@ -20,6 +21,7 @@ def destroy(env: Env, task: Task, work: HostWork) -> None:
 def settle(env: Env, task: Task, session: Session) -> None:
     """Give back what it held; a host that was dead removes the guest when it is back."""
     task.touched.update(allocations.release(session, task.server_id))
+    task.touched.update(resizing.end_with_server(session, task.load_server(session)))
     servers.mark_deleted(session, task.server_id)
 
 

@@ -7,7 +7,7 @@ from novalite.objects.servers import HostWork
 from novalite.rpc.contracts.base import Contract, call, cast
 
 
-class Guests(Contract, topic="compute", namespace="guests", version="1.0"):
+class Guests(Contract, topic="compute", namespace="guests", version="1.1"):
     """conductor -> one compute host. Answers of casts come back as HostedServers.finished."""
 
     @cast()
@@ -34,6 +34,15 @@ class Guests(Contract, topic="compute", namespace="guests", version="1.0"):
     @cast()
     def rescue(self, ctx: Context, work: HostWork) -> None:
         """Start from a disk of `work.server.rescue.image`. After a failure the guest is as it was."""
+        raise NotImplementedError
+
+    @cast()
+    def resize(self, ctx: Context, work: HostWork) -> None:
+        """`work.verb`: resize_power_off, resize_disks, resize_start, resize_put_back or resize_confirm.
+
+        `work.server` has the flavor the guest is to have afterwards; `work.params`: `migration`, `old_flavor`,
+        and whether to `start` it.
+        """
         raise NotImplementedError
 
     @call(timeout=30)
