@@ -253,12 +253,16 @@ def test_host_names_may_have_dots_from_2_94_on(api: ServersUnderTest) -> None:
     assert api.post("/servers", {"server": server}, version="2.94").status_code == 202
 
 
+VALUES: dict[str, Any] = {"reboot": {"type": "SOFT"}, "resize": {"flavorRef": "2"}}
+"""A value for every action that needs one."""
+
+
 @pytest.mark.parametrize(
     ("name", "minor"), [(n, m) for n, a in actions.ACTIONS.rows.items() for m in edges(a.since, a.until)]
 )
 def test_actions(api: ServersUnderTest, name: str, minor: int) -> None:
     action = actions.ACTIONS.rows[name]
-    value = {"type": "SOFT"} if name == "reboot" else None
+    value = VALUES.get(name)
     reply = api.post(f"/servers/{SERVER}/action", {name: value}, version=at(minor), token="admin")
     if not action.at(minor):
         assert reply.status_code == 404

@@ -12,6 +12,7 @@ from novalite.api.servers.actions import (
     rebuild,
     remote_consoles,
     rescue,
+    resize,
 )
 from novalite.api.servers.actions.table import ACTIONS
 
@@ -28,4 +29,5 @@ __all__ = [
     "rebuild",
     "remote_consoles",
     "rescue",
+    "resize",
 ]
