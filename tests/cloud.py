@@ -27,7 +27,7 @@ from novalite.db.session import Database
 from novalite.errors import NovaliteError
 from novalite.identity.embedded import EmbeddedIdentity, IdentityNewsEndpoint
 from novalite.identity.passwords import Passwords
-from novalite.objects.base import Record, unpack
+from novalite.objects.base import Record, unpack_records
 from novalite.objects.servers import CreateServers, ServerAction, ServerQuery
 from novalite.rpc.bus import DaemonKilled, ServerHandle
 from novalite.rpc.client import Client
@@ -272,14 +272,15 @@ class Cloud:
 
     def list_all(self) -> list[Record]:
         """Every server of every project, oldest first."""
-        from novalite.db import servers
+        from novalite.db import server_lists
 
+        query = ServerQuery(sort=(("created_at", "asc"),), soft_deleted=True)
         with self.db.read() as session:
-            return servers.page(session, ServerQuery(sort=(("created_at", "asc"),)))
+            return server_lists.page(session, query)
 
     def page(self, query: ServerQuery) -> list[Record]:
         """A page over RPC."""
-        return list(unpack(self.client.of(Servers).page(self.ctx, query)))
+        return unpack_records(self.client.of(Servers).page(self.ctx, query))
 
     # --- recovery
 

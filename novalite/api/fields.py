@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from novalite.api.links import Links
@@ -38,7 +39,9 @@ class See:
     more: Any = None
 
 
-Value = Callable[[Record, See], Any]
+Read = Callable[[Record, See], Any]
+Value = Read | str
+"""Where a field comes from: a function, or the key of the record that holds it as it is shown."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,23 @@ class Field:
         return self.since <= minor and (self.until is None or minor <= self.until)
 
 
+@dataclass(frozen=True)
+class _Picked:
+    """The fields of one version for one kind of caller: plain ones are copied together, the others asked."""
+
+    plain: tuple[str, ...]
+    keys: Callable[[Record], tuple[Any, ...]]
+    asked: tuple[tuple[str, Read], ...]
+    maybe: tuple[tuple[str, Read], ...]
+
+
+def _copier(keys: list[str]) -> Callable[[Record], tuple[Any, ...]]:
+    """All of these keys of a record at once."""
+    if len(keys) > 1:
+        return itemgetter(*keys)
+    return lambda record: tuple(record[key] for key in keys)
+
+
 class View:
     """The fields of one kind of answer."""
 
@@ -71,22 +91,29 @@ class View:
         self._rules = tuple(dict.fromkeys(f.policy for f in fields if f.policy))
         self._pick = lru_cache(maxsize=512)(self._picked)
 
-    def _picked(
-        self, minor: int, granted: frozenset[str]
-    ) -> tuple[list[tuple[str, Value]], list[tuple[str, Value]]]:
+    def _picked(self, minor: int, granted: frozenset[str]) -> _Picked:
         # Of several fields with one name the last that is visible is shown.
         seen = {f.name: f for f in self.fields if f.at(minor) and (f.policy is None or f.policy in granted)}
-        always = [(f.name, f.value) for f in seen.values() if not f.optional]
-        return always, [(f.name, f.value) for f in seen.values() if f.optional]
+        plain = {f.name: f.value for f in seen.values() if isinstance(f.value, str)}
+        asked = [(f.name, f.value, f.optional) for f in seen.values() if not isinstance(f.value, str)]
+        return _Picked(
+            plain=tuple(plain),
+            keys=_copier(list(plain.values())),
+            asked=tuple((name, value) for name, value, optional in asked if not optional),
+            maybe=tuple((name, value) for name, value, optional in asked if optional),
+        )
 
     def show_all(self, records: Iterable[Record], see: See) -> list[Record]:
         """Every record as its answer."""
         minor = see.version[1]
         granted = frozenset(rule for rule in self._rules if self._asked_at(rule, minor) and allowed(rule))
-        always, maybe = self._pick(minor, granted)
+        picked = self._pick(minor, granted)
+        plain, keys, asked, maybe = picked.plain, picked.keys, picked.asked, picked.maybe
         shown = []
         for record in records:
-            answer = {name: value(record, see) for name, value in always}
+            answer = dict(zip(plain, keys(record), strict=False))
+            for name, value in asked:
+                answer[name] = value(record, see)
             for name, value in maybe:
                 if (found := value(record, see)) is not ABSENT:
                     answer[name] = found

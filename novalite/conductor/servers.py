@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import create_request, deletion, quota, reset_state, server_groups
+from novalite.conductor import create_request, deletion, quota, reset_state, server_groups, server_page
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, Prepared
 from novalite.context import Context
-from novalite.db import flavors, keypairs, servers, services
+from novalite.db import flavors, keypairs, servers
 from novalite.db import server_groups as db_groups
 from novalite.db import tasks as db_tasks
 from novalite.db.models.compute import new_id
@@ -30,7 +30,7 @@ from novalite.errors import (
     ServerLocked,
     ServerNotReady,
 )
-from novalite.objects.base import Packed, Record, pack
+from novalite.objects.base import Packed, Record
 from novalite.objects.flavors import Flavor
 from novalite.objects.servers import (
     Accepted,
@@ -132,10 +132,7 @@ class ServersEndpoint(Servers):
 
     def page(self, ctx: Context, query: ServerQuery) -> Packed:
         with self.env.db.read() as session:
-            records = servers.page(session, query)
-            if query.detail:
-                self._finish(session, ctx, records)
-        return pack(records)
+            return server_page.packed(session, ctx, query, self.env.conf.service_down_time)
 
     def show(self, ctx: Context, server_id: str, deleted: bool = False) -> Record:
         with self.env.db.read() as session:
@@ -149,8 +146,7 @@ class ServersEndpoint(Servers):
         """Make records view-ready; one more statement at most, whatever their number."""
         status: dict[str, str] = {}
         if ctx.is_admin and any(r["host"] for r in records):
-            down_after = self.env.conf.service_down_time
-            status = {s["host"]: _host_status(s, down_after) for s in services.page(session, *_compute)}
+            status = server_page.host_states(session, self.env.conf.service_down_time)
         for record in records:
             for key in _INTERNAL:
                 record.pop(key, None)
@@ -308,18 +304,6 @@ class ServersEndpoint(Servers):
             return self.env.client.of(Guests, host=server["host"]).console_output(ctx, server_id, length)
         except GuestNotFound as error:
             raise NotFound(f"There is no console log of instance {server_id}.") from error
-
-
-_compute = (services.Service.binary == "nova-compute",)
-
-
-def _host_status(service: Record, down_after: float) -> str:
-    """UP, DOWN, MAINTENANCE or UNKNOWN (API reference: host_status)."""
-    if service["forced_down"]:
-        return "DOWN"
-    if not services.is_up(service, down_after):
-        return "UNKNOWN"
-    return "MAINTENANCE" if service["disabled"] else "UP"
 
 
 def _lock_holder(ctx: Context, server: Record) -> str:

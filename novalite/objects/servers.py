@@ -56,7 +56,8 @@ class ServerQuery(Message):
     """One page of servers. Filters are already checked against what the caller may use.
 
     `filters` holds column filters by API name (values already parsed); `project_id` None means
-    every project. `detail` False asks for ids and names only. `soft_deleted`: whether servers that can
+    every project. `detail` False asks for ids and names only, `user_data` False leaves that out.
+    `deleted` None asks for all, True for those that are gone. `soft_deleted`: whether servers that can
     still be restored are listed, with `deleted` among the deleted ones (None: nothing is said of them).
     """
 
@@ -70,6 +71,7 @@ class ServerQuery(Message):
     changes_before: str | None = None
     deleted: bool | None = False
     soft_deleted: bool | None = None
+    user_data: bool = True
 
 
 class ServerAction(Message):

@@ -285,7 +285,7 @@ FILTER_SAMPLES = {
     "created_at": "2026-01-01T00:00:00Z", "launched_at": "2026-01-01T00:00:00Z",
     "terminated_at": "2026-01-01T00:00:00Z", "power_state": "1", "progress": "1", "launch_index": "0",
     "config_drive": "true", "all_tenants": "0", "deleted": "0", "soft_deleted": "0", "status": "ACTIVE",
-    "tags": "a,b",
+    "tags": "a,b", "metadata": '{"a": "b"}', "system_metadata": '{"image_a": "b"}', "auto_disk_config": "AUTO",
 }  # fmt: skip
 
 

@@ -12,10 +12,10 @@ from novalite.api.fields import See
 from novalite.api.links import Links
 from novalite.api.servers import views
 from novalite.errors import BusFull
-from novalite.objects.servers import CreateServers, ServerQuery
+from novalite.objects.servers import CreateServers
 from tests.api.conftest import ServersUnderTest
 from tests.api.scripted import DELETED, FAILED, FOREIGN, SERVER, a_server
-from tests.api.support import ADMIN_PROJECT, CALLERS, OTHER_PROJECT, PROJECT, message
+from tests.api.support import CALLERS, OTHER_PROJECT, PROJECT, message
 
 IMAGE = "11111111-2222-4333-8444-555555555555"
 BASE: dict[str, Any] = {"name": "web", "flavorRef": "42", "imageRef": IMAGE}
@@ -116,69 +116,6 @@ def test_pages(api: ServersUnderTest) -> None:
     assert [s["id"] for s in first["servers"] + second["servers"]] == [SERVER, FAILED]
     last = api.get(f"/servers?limit=5&marker={SERVER}").get_json()
     assert "servers_links" not in last
-
-
-def query(api: ServersUnderTest, path: str, version: str = "latest", token: str = "admin") -> ServerQuery:
-    assert api.get(path, version=version, token=token).status_code == 200
-    return api.servers.seen[-1]  # type: ignore[no-any-return]
-
-
-def test_what_a_query_means(api: ServersUnderTest) -> None:
-    asked = query(api, "/servers?status=active&status=error&config_drive=yes&power_state=1&host=alpha")
-    assert asked.filters == {
-        "status": ["ACTIVE", "ERROR"], "config_drive": True, "power_state": 1, "host": "alpha"
-    }  # fmt: skip
-    assert asked.project_id == ADMIN_PROJECT
-    assert asked.deleted is False
-    assert asked.sort == (("created_at", "desc"), ("id", "desc"))
-    assert query(api, "/servers?deleted=1").deleted is True
-    assert query(api, "/servers?deleted=False").deleted is False
-    assert query(api, "/servers?status=DELETED").deleted is True
-    since = query(api, "/servers?changes-since=2026-01-01T01:00:00%2B01:00")
-    assert (since.changes_since, since.deleted) == ("2026-01-01T00:00:00.000000", None)
-    sorted_by = query(api, "/servers?sort_key=display_name&sort_dir=asc&sort_key=locked")
-    assert sorted_by.sort == (("display_name", "asc"), ("locked", "desc"))
-    assert query(api, "/servers?task_state=").filters == {"task_state": None}
-    assert query(api, "/servers?limit=0").limit == 0
-    assert query(api, "/servers?limit=5000").limit == 1000
-    assert query(api, "/servers?tags=a,b&not-tags=c").filters == {"tags": ["a", "b"], "not-tags": ["c"]}
-
-
-def test_address_filters_match_nothing_without_a_network_service(api: ServersUnderTest) -> None:
-    assert api.get("/servers?ip=10.0").get_json() == {"servers": []}
-    assert api.servers.seen == []
-
-
-def test_unknown_status(api: ServersUnderTest) -> None:
-    assert api.get("/servers?status=jolly", version="2.37").get_json() == {"servers": []}
-    assert api.get("/servers?status=jolly", version="2.38").status_code == 400
-    assert query(api, "/servers?status=jolly&status=ACTIVE").filters == {"status": ["ACTIVE"]}
-
-
-@pytest.mark.parametrize(
-    ("asked", "status", "words"),
-    [
-        ("limit=-1", 400, "limit"),
-        ("limit=many", 400, "limit"),
-        ("sort_key=colour", 400, "sort_key"),
-        ("sort_dir=up", 400, "sort_dir"),
-        ("sort_key=uuid&sort_dir=asc&sort_dir=asc", 400, "sort_dir"),
-        ("sort_key=host", 403, "host"),
-        ("changes-since=yesterday", 400, "changes-since"),
-        ("changes-since=2026-01-02&changes-before=2026-01-01", 400, "changes-since"),
-        ("name=%5B", 400, "regular expression"),
-        ("name=" + "a" * 256, 400, "too long, the limit is 255 characters"),
-        ("all_tenants=perhaps", 400, "boolean"),
-        ("status=deleted", 403, "deleted"),
-        ("power_state=on", 400, "power_state"),
-        ("locked=maybe", 400, "locked"),
-        ("flavor=" + "x" * 2000, 400, "too long"),
-    ],
-)
-def test_queries_that_make_no_sense(api: ServersUnderTest, asked: str, status: int, words: str) -> None:
-    reply = api.get(f"/servers/detail?{asked}", version="latest")
-    assert (reply.status_code, words in message(reply)) == (status, True)
-    assert api.servers.seen == []
 
 
 def test_a_thousand_servers_are_shown_quickly(api: ServersUnderTest) -> None:

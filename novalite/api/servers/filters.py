@@ -7,8 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from novalite.api.paging import Asked, Key, Parser, Query, boolean, integer, one_of, text, when
 from novalite.api.routing import Call
+from novalite.api.servers.views import ATTRIBUTES
 from novalite.errors import BadRequest, Forbidden
 from novalite.objects.servers import ServerQuery
 from novalite.states import SOFT_DELETED, vm_states_of
@@ -18,6 +21,7 @@ UNKNOWN_STATUS_SINCE = 38
 ALLOW_ALL = "os_compute_api:servers:allow_all_filters"
 
 
+USER_DATA_SINCE = 3
 MOST_TAGS = 50
 """Tags of one filter: a server has no more of them."""
 MOST_PATTERN = 255
@@ -40,17 +44,40 @@ def _tags(value: str) -> list[str]:
     return [part for part in value.split(",") if part]
 
 
+def _items(value: str) -> dict[str, str]:
+    """A JSON object of strings, or a list of such, as clients write metadata they look for."""
+    try:
+        found = orjson.loads(text(value))
+    except orjson.JSONDecodeError:
+        raise ValueError('it must be an object such as {"key": "value"}') from None
+    items: dict[str, str] = {}
+    for part in found if isinstance(found, list) else [found]:
+        if not isinstance(part, dict) or not all(isinstance(one, str) for one in part.values()):
+            raise ValueError('it must be an object such as {"key": "value"}')
+        items |= part
+    return items
+
+
+def _disk_config(value: str) -> str:
+    """AUTO or MANUAL, or a boolean that means one of them."""
+    if value.upper() in ("AUTO", "MANUAL"):
+        return value.upper()
+    return "AUTO" if boolean(value) else "MANUAL"
+
+
 @dataclass(frozen=True)
 class Filter:
     """One filter key: reader, versions, `open_since`: the minor version from which non-admins may use it.
 
-    A `plain` one goes to the conductor as it is; the others choose projects, states or times.
+    A `plain` one goes to the conductor as it is; the others choose projects, states or times. Of one with
+    `many` any of its values will do; of the others the last one counts.
     """
 
     read: Parser = text
     since: int = 1
     open_since: int | None = None
     plain: bool = True
+    many: bool = False
 
 
 ADMIN_ONLY = None
@@ -88,23 +115,35 @@ FILTERS: dict[str, Filter] = {
     "project_id": Filter(open_since=ADMIN_ONLY, plain=False),
     "host": Filter(open_since=ADMIN_ONLY),
     "node": Filter(open_since=ADMIN_ONLY),
-    "uuid": Filter(open_since=ADMIN_ONLY),
+    "uuid": Filter(open_since=ADMIN_ONLY, many=True),
     "description": Filter(pattern, open_since=ADMIN_ONLY),
     "hostname": Filter(open_since=ADMIN_ONLY),
-    "metadata": Filter(open_since=ADMIN_ONLY, plain=False),
-    "system_metadata": Filter(open_since=ADMIN_ONLY, plain=False),
+    "metadata": Filter(_items, open_since=ADMIN_ONLY),
+    "system_metadata": Filter(_items, open_since=ADMIN_ONLY),
     "access_ip_v4": Filter(open_since=ADMIN_ONLY),
     "access_ip_v6": Filter(open_since=ADMIN_ONLY),
     "kernel_id": Filter(open_since=ADMIN_ONLY),
     "ramdisk_id": Filter(open_since=ADMIN_ONLY),
     "root_device_name": Filter(open_since=ADMIN_ONLY),
     "launch_index": Filter(integer(0), open_since=ADMIN_ONLY),
-    "auto_disk_config": Filter(open_since=ADMIN_ONLY),
+    "auto_disk_config": Filter(_disk_config, open_since=ADMIN_ONLY),
     "locked_by": Filter(open_since=ADMIN_ONLY),
 }
 """Filter keys (API reference, "List servers")."""
 
-_NULLABLE = frozenset({"task_state", "key_name", "host", "node", "availability_zone", "locked_by"})
+_NULLABLE = frozenset(
+    {
+        "task_state",
+        "key_name",
+        "host",
+        "node",
+        "availability_zone",
+        "locked_by",
+        "image",
+        "kernel_id",
+        "ramdisk_id",
+    }
+)
 SORT_KEYS = frozenset(
     {
         "access_ip_v4", "access_ip_v6", "auto_disk_config", "availability_zone", "config_drive",
@@ -114,6 +153,18 @@ SORT_KEYS = frozenset(
         "terminated_at", "updated_at", "user_id", "uuid", "vm_state",
     }
 )  # fmt: skip
+IGNORED_SORT_KEYS = frozenset(
+    {
+        "architecture", "block_device_mapping", "cell_name", "cleaned", "default_ephemeral_device",
+        "default_swap_device", "deleted", "deleted_at", "disable_terminate", "ephemeral_gb",
+        "ephemeral_key_uuid", "extra", "fault", "flavor", "id", "info_cache", "key_data", "keypairs",
+        "launched_on", "locked", "memory_mb", "metadata", "numa_topology", "old_flavor", "os_type",
+        "pci_devices", "pci_requests", "reservation_id", "root_gb", "security_groups", "services",
+        "shutdown_terminate", "system_metadata", "tags", "trusted_certs", "user_data", "vcpu_model", "vcpus",
+        "vm_mode",
+    }
+)  # fmt: skip
+"""Keys that are accepted and order nothing, as ever."""
 ADMIN_SORT_KEYS = frozenset({"host", "node"})
 LOCKED_SORT_SINCE = 73
 
@@ -141,14 +192,10 @@ def read(call: Call, rule: str, allowed: Callable[[str], bool], detail: bool) ->
     `rule` is the policy of the list; `<rule>:get_all_tenants` lets a caller look at all projects.
     BadRequest for values that make no sense, Forbidden for what the caller may not ask.
     """
-    asked, ctx = call.query, call.ctx
+    asked = call.query
     every_filter = allowed(ALLOW_ALL)
     usable = [name for name in asked if name in FILTERS and _may(FILTERS[name], every_filter, call.minor)]
-    project: str | None = ctx.project_id or ""  # None would be every project
-    if asked.one("all_tenants", False):
-        if not allowed(f"{rule}:get_all_tenants"):
-            raise Forbidden(f"Policy doesn't allow {rule}:get_all_tenants to be performed.")
-        project = asked.one("project_id") or asked.one("tenant_id") if every_filter else None
+    project = _project(call, rule, allowed, every_filter)
     filters = {name: _value(asked, name) for name in usable if FILTERS[name].plain}
     deleted, possible = _states(call, usable, filters)
     if filters.pop("ip", None) or filters.pop("ip6", None):
@@ -168,8 +215,23 @@ def read(call: Call, rule: str, allowed: Callable[[str], bool], detail: bool) ->
         changes_before=before,
         deleted=deleted,
         soft_deleted=_soft_deleted(asked, usable, filters, deleted),
+        user_data=detail and call.minor >= USER_DATA_SINCE and allowed(ATTRIBUTES),
     )
     return Wanted(query if possible else None)
+
+
+def _project(call: Call, rule: str, allowed: Callable[[str], bool], every_filter: bool) -> str | None:
+    """The project to look at; None for all. Forbidden for callers who may not look beyond their own."""
+    asked, own = call.query, call.ctx.project_id or ""  # None would be every project
+    named = (asked.one("tenant_id") or asked.one("project_id")) if every_filter else None
+    # Naming another project by tenant_id means to look there, unless it is said otherwise.
+    implied = every_filter and asked.one("tenant_id", own) != own
+    if not asked.one("all_tenants", implied):
+        return own
+    if not allowed(f"{rule}:get_all_tenants"):
+        raise Forbidden(f"Policy doesn't allow {rule}:get_all_tenants to be performed.")
+    found: str | None = named
+    return found
 
 
 def _may(row: Filter, every_filter: bool, minor: int) -> bool:
@@ -182,6 +244,8 @@ def _value(asked: Asked, name: str) -> Any:
         if len(tags) > MOST_TAGS:
             raise BadRequest(f"Invalid query parameter {name}. It may name at most {MOST_TAGS} tags.")
         return tags
+    if FILTERS[name].many:
+        return list(dict.fromkeys(asked.all(name)))
     value = asked.one(name)
     return None if name in _NULLABLE and value in ("", "None", "null") else value
 
@@ -201,37 +265,45 @@ def _states(call: Call, usable: list[str], filters: dict[str, Any]) -> tuple[boo
             raise BadRequest(f"Invalid status value: {', '.join(statuses)[:100]}")
         return deleted, False
     if "DELETED" in known:
-        if not call.ctx.is_admin:
+        if known == ["DELETED"] and not call.ctx.is_admin:
             raise Forbidden("Only administrators may list deleted instances")
-        deleted = True
+        if call.ctx.is_admin:
+            deleted = True if known == ["DELETED"] else None
     filters["status"] = known
     return deleted, True
 
 
-def _soft_deleted(asked: Asked, usable: list[str], filters: dict[str, Any], deleted: bool | None) -> bool | None:
+def _soft_deleted(
+    asked: Asked, usable: list[str], filters: dict[str, Any], deleted: bool | None
+) -> bool | None:
     """Whether servers that can be restored are listed: among the deleted unless told otherwise, among the others
     only when asked for, by the key or by their very state (API reference: `deleted`, `soft_deleted`)."""
-    if deleted is None or "SOFT_DELETED" in filters.get("status", ()) or filters.get("vm_state") == SOFT_DELETED:
+    if (
+        deleted is None
+        or "SOFT_DELETED" in filters.get("status", ())
+        or filters.get("vm_state") == SOFT_DELETED
+    ):
         return None
     return bool(asked.one("soft_deleted", deleted)) if "soft_deleted" in usable else deleted
 
 
 def _sort(call: Call, every_filter: bool) -> Any:
+    """(key, direction) in order. What has no direction takes the first one; the last keys make ties unique."""
     keys, directions = call.query.all("sort_key"), call.query.all("sort_dir")
-    for key in keys:
-        if key not in SORT_KEYS and not (key == "locked" and call.minor >= LOCKED_SORT_SINCE):
+    if len(directions) > max(len(keys), 1):
+        raise BadRequest("There are more sort_dir than sort_key values.")
+    first = directions[0] if directions else "desc"
+    order: dict[str, str] = {}
+    for number, key in enumerate(keys):
+        known = key in SORT_KEYS or (key == "locked" and call.minor >= LOCKED_SORT_SINCE)
+        if not known and key not in IGNORED_SORT_KEYS:
             raise BadRequest(
                 f"Invalid input for query parameter sort_key: servers cannot be sorted by {key[:60]}."
             )
         if key in ADMIN_SORT_KEYS and not every_filter:
             raise Forbidden(f"Only administrators can sort servers by {key}.")
-    if len(directions) > max(len(keys), 1):
-        raise BadRequest("There are more sort_dir than sort_key values.")
-    if not keys:
-        direction = directions[0] if directions else "desc"
-        return (("created_at", direction), ("id", direction))
-    directions = [*directions, *["desc"] * (len(keys) - len(directions))]
-    first: dict[str, str] = {}
-    for key, direction in zip(keys, directions, strict=True):
-        first.setdefault(key, direction)  # a second mention orders nothing
-    return tuple(first.items())
+        if known:  # a second mention orders nothing
+            order.setdefault(key, directions[number] if number < len(directions) else first)
+    for key in ("created_at", "id"):
+        order.setdefault(key, first)
+    return tuple(order.items())

@@ -13,7 +13,7 @@ from novalite.api.servers.actions import ACTIONS
 from novalite.api.servers.passwords import given_or_new
 from novalite.api.servers.schemas import CreateServer, ServerChanges, UpdateServer
 from novalite.errors import BadRequest, Conflict
-from novalite.objects.base import Record, unpack
+from novalite.objects.base import Record, unpack_records
 from novalite.objects.servers import ServerUpdate
 from novalite.rpc.contracts.servers import Servers
 
@@ -48,7 +48,7 @@ def _page(call: Call, rule: str, view: Any, detail: bool) -> dict[str, Any]:
     wanted = filters.read(call, rule, allowed, detail)
     if wanted.query is None:
         return {"servers": []}
-    records = unpack(runtime().peer(Servers).page(call.ctx, wanted.query))
+    records = unpack_records(runtime().peer(Servers).page(call.ctx, wanted.query))
     answer = {"servers": view.show_all(records, call.see(call.ctx.is_admin))}
     if records:
         answer |= call.next_links("servers", len(records), wanted.query.limit, records[-1]["id"])

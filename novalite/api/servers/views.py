@@ -34,6 +34,11 @@ def seconds(moment: str | None) -> str | None:
     return f"{moment[:19]}Z" if moment else None
 
 
+def exact(moment: str | None) -> str | None:
+    """With its microseconds, also when there are none."""
+    return moment if moment is None or len(moment) > 19 else f"{moment}.000000"
+
+
 def _status(r: Record, see: See) -> str:
     return status(r["vm_state"], r["task_state"])
 
@@ -96,11 +101,11 @@ def _host_status_unknown(r: Record, see: See) -> Any:
 
 
 FIELDS = (
-    Field("id", lambda r, see: r["id"]),
-    Field("name", lambda r, see: r["name"]),
+    Field("id", "id"),
+    Field("name", "name"),
     Field("status", _status),
-    Field("tenant_id", lambda r, see: r["project_id"]),
-    Field("user_id", lambda r, see: r["user_id"]),
+    Field("tenant_id", "project_id"),
+    Field("user_id", "user_id"),
     Field("metadata", lambda r, see: r["metadata"] or {}),
     Field("hostId", lambda r, see: host_id(r["project_id"], r["host"])),
     Field("image", _image, until=97),
@@ -110,50 +115,48 @@ FIELDS = (
     Field("flavor", _flavor_with_specs, since=47, policy=EXTRA_SPECS),
     Field("created", lambda r, see: seconds(r["created_at"])),
     Field("updated", lambda r, see: seconds(r["updated_at"] or r["created_at"])),
-    Field("addresses", lambda r, see: r["addresses"]),
+    Field("addresses", "addresses"),
     Field("accessIPv4", lambda r, see: r["access_ip_v4"] or ""),
     Field("accessIPv6", lambda r, see: r["access_ip_v6"] or ""),
     Field("links", lambda r, see: see.links.of("servers", r["id"])),
-    Field("OS-DCF:diskConfig", lambda r, see: r["disk_config"]),
+    Field("OS-DCF:diskConfig", "disk_config"),
     Field("progress", _progress, optional=True),
     Field("fault", _fault, optional=True),
     Field("OS-EXT-AZ:availability_zone", lambda r, see: r["availability_zone"] or ""),
     Field("config_drive", lambda r, see: "True" if r["config_drive"] else ""),
-    Field("key_name", lambda r, see: r["key_name"]),
-    Field("OS-SRV-USG:launched_at", lambda r, see: r["launched_at"]),
-    Field("OS-SRV-USG:terminated_at", lambda r, see: r["terminated_at"]),
+    Field("key_name", "key_name"),
+    Field("OS-SRV-USG:launched_at", lambda r, see: exact(r["launched_at"])),
+    Field("OS-SRV-USG:terminated_at", lambda r, see: exact(r["terminated_at"])),
     Field("security_groups", lambda r, see: [{"name": name} for name in r["security_groups"] or ()]),
-    Field("OS-EXT-SRV-ATTR:host", lambda r, see: r["host"], policy=ATTRIBUTES),
-    Field("OS-EXT-SRV-ATTR:instance_name", lambda r, see: r["instance_name"], policy=ATTRIBUTES),
-    Field("OS-EXT-SRV-ATTR:hypervisor_hostname", lambda r, see: r["node"], policy=ATTRIBUTES),
-    Field("OS-EXT-SRV-ATTR:reservation_id", lambda r, see: r["reservation_id"], since=3, policy=ATTRIBUTES),
-    Field("OS-EXT-SRV-ATTR:launch_index", lambda r, see: r["launch_index"], since=3, policy=ATTRIBUTES),
+    Field("OS-EXT-SRV-ATTR:host", "host", policy=ATTRIBUTES),
+    Field("OS-EXT-SRV-ATTR:instance_name", "instance_name", policy=ATTRIBUTES),
+    Field("OS-EXT-SRV-ATTR:hypervisor_hostname", "node", policy=ATTRIBUTES),
+    Field("OS-EXT-SRV-ATTR:reservation_id", "reservation_id", since=3, policy=ATTRIBUTES),
+    Field("OS-EXT-SRV-ATTR:launch_index", "launch_index", since=3, policy=ATTRIBUTES),
     Field("OS-EXT-SRV-ATTR:kernel_id", lambda r, see: r["kernel_id"] or "", since=3, policy=ATTRIBUTES),
     Field("OS-EXT-SRV-ATTR:ramdisk_id", lambda r, see: r["ramdisk_id"] or "", since=3, policy=ATTRIBUTES),
-    Field("OS-EXT-SRV-ATTR:hostname", lambda r, see: r["hostname"], since=3, until=89, policy=ATTRIBUTES),
-    Field("OS-EXT-SRV-ATTR:hostname", lambda r, see: r["hostname"], since=90),
-    Field(
-        "OS-EXT-SRV-ATTR:root_device_name", lambda r, see: r["root_device_name"], since=3, policy=ATTRIBUTES
-    ),
-    Field("OS-EXT-SRV-ATTR:user_data", lambda r, see: r["user_data"], since=3, policy=ATTRIBUTES),
-    Field("OS-EXT-STS:task_state", lambda r, see: r["task_state"]),
-    Field("OS-EXT-STS:vm_state", lambda r, see: r["vm_state"]),
-    Field("OS-EXT-STS:power_state", lambda r, see: r["power_state"]),
+    Field("OS-EXT-SRV-ATTR:hostname", "hostname", since=3, until=89, policy=ATTRIBUTES),
+    Field("OS-EXT-SRV-ATTR:hostname", "hostname", since=90),
+    Field("OS-EXT-SRV-ATTR:root_device_name", "root_device_name", since=3, policy=ATTRIBUTES),
+    Field("OS-EXT-SRV-ATTR:user_data", lambda r, see: r.get("user_data"), since=3, policy=ATTRIBUTES),
+    Field("OS-EXT-STS:task_state", "task_state"),
+    Field("OS-EXT-STS:vm_state", "vm_state"),
+    Field("OS-EXT-STS:power_state", "power_state"),
     Field("os-extended-volumes:volumes_attached", _volumes, until=2),
     Field("os-extended-volumes:volumes_attached", _volumes_with_fate, since=3),
     Field("locked", lambda r, see: bool(r["locked_by"]), since=9),
     Field("host_status", _host_status_unknown, since=16, policy=HOST_UNKNOWN, optional=True),
-    Field("host_status", lambda r, see: r["host_status"], since=16, policy=HOST_STATUS),
-    Field("description", lambda r, see: r["description"], since=19),
+    Field("host_status", "host_status", since=16, policy=HOST_STATUS),
+    Field("description", "description", since=19),
     Field("tags", lambda r, see: r["tags"] or [], since=26),
-    Field("trusted_image_certificates", lambda r, see: r["trusted_image_certificates"], since=63),
-    Field("locked_reason", lambda r, see: r["locked_reason"], since=73),
-    Field("pinned_availability_zone", lambda r, see: r["pinned_availability_zone"], since=96),
+    Field("trusted_image_certificates", "trusted_image_certificates", since=63),
+    Field("locked_reason", "locked_reason", since=73),
+    Field("pinned_availability_zone", "pinned_availability_zone", since=96),
     Field("scheduler_hints", lambda r, see: r["scheduler_hints"] or {}, since=100),
 )
 """Every field of a server. Of several with one name the last that is visible is shown."""
 
-SERVER_GROUPS = Field("server_groups", lambda r, see: r["server_groups"], since=71)
+SERVER_GROUPS = Field("server_groups", "server_groups", since=71)
 ALWAYS_IN_UPDATE = frozenset(
     {
         "id", "name", "status", "tenant_id", "user_id", "metadata", "hostId", "image", "flavor", "created",
@@ -172,8 +175,8 @@ def _update_field(field: Field) -> Field:
 
 
 BRIEF = View(
-    Field("id", lambda r, see: r["id"]),
-    Field("name", lambda r, see: r["name"]),
+    Field("id", "id"),
+    Field("name", "name"),
     Field("links", lambda r, see: see.links.of("servers", r["id"])),
 )
 DETAIL = View(*FIELDS)

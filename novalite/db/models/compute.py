@@ -96,6 +96,7 @@ class Server(Base):
         Index(None, "deleted", "created_at", "id"),
         Index(None, "host", "deleted"),
         Index(None, "vm_state", "state_since"),
+        Index(None, "project_id", "updated_at"),
         TABLE,
     )
 
@@ -152,7 +153,7 @@ class Server(Base):
     fault: Mapped[Any] = mapped_column(JsonText, nullable=True)
     deleted: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
-    updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True, default=now)
     launched_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     terminated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 

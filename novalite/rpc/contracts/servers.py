@@ -29,7 +29,7 @@ class Servers(Contract, topic="conductor", namespace="servers", version="1.0"):
 
     @call()
     def page(self, ctx: Context, query: ServerQuery) -> Packed:
-        """One page of server records (see conductor/servers.py for the keys), packed."""
+        """One page of server records, for `unpack_records`; times as ISO text, without a fraction where it is 0."""
         raise NotImplementedError
 
     @call()

@@ -271,7 +271,7 @@ FILTERS: list[tuple[dict[str, Any], list[str]]] = [
     ({"not-tags-any": ["blue", "日本"]}, ["web-10", "db.1", "Web", "a+b", "tab"]),
     ({"tags": ['qu"ote']}, ["tab"]),
     ({"host": "nowhere"}, []),
-    ({"created_at": "2020-01-01T00:00:00.000000"}, NAMES),
+    ({"created_at": "2020-01-01T00:00:00.000000"}, []),
     ({"created_at": "2090-01-01T00:00:00.000000"}, []),
 ]
 TAGS = {"web-1": ["blue"], "ünïcode-日本": ["日本"], "tab": ['qu"ote']}
