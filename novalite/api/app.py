@@ -42,6 +42,8 @@ NOUNS = (
     "availability_zones",
     "aggregates",
     "server_groups",
+    "hosts",
+    "usage",
     "limits",
     "quotas",
     "interfaces",

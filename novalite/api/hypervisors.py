@@ -71,7 +71,7 @@ FULL = View(
     Field("free_ram_mb", lambda r, see: r["memory_mb"] - r["memory_mb_used"], until=87),
     Field("free_disk_gb", lambda r, see: r["local_gb"] - r["local_gb_used"], until=87),
     Field("cpu_info", _cpu_info, until=87),
-    Field("uptime", lambda r, see: r["uptime"], since=88),
+    Field("uptime", lambda r, see: r["uptime"] if r["state"] == "up" else None, since=88),
 )  # fmt: skip
 UPTIME = View(*_COMMON, *_plain("uptime"))
 

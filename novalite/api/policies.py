@@ -19,6 +19,7 @@ OWNER = "rule:context_is_admin or user_id:%(user_id)s"
 SERVER = "/servers/{server_id}"
 ACTION = f"POST {SERVER}/action"
 AGGREGATE = "/os-aggregates/{aggregate_id}"
+HOST = "/os-hosts/{host_name}"
 
 BLOCKS = [
     Rule("context_is_admin", "role:admin", "Whoever holds the admin role."),
@@ -422,6 +423,36 @@ CLOUD = [
         ADMIN,
         "Have the hosts of an aggregate cache images.",
         (f"POST {AGGREGATE}/images",),
+    ),
+    Rule("os_compute_api:os-hosts:list", ADMIN, "List hosts.", ("GET /os-hosts",)),
+    Rule("os_compute_api:os-hosts:show", ADMIN, "Show a host.", (f"GET {HOST}",)),
+    Rule("os_compute_api:os-hosts:update", ADMIN, "Enable or disable a host.", (f"PUT {HOST}",)),
+    Rule("os_compute_api:os-hosts:reboot", ADMIN, "Reboot a host.", (f"GET {HOST}/reboot",)),
+    Rule("os_compute_api:os-hosts:shutdown", ADMIN, "Shut a host down.", (f"GET {HOST}/shutdown",)),
+    Rule("os_compute_api:os-hosts:start", ADMIN, "Start a host.", (f"GET {HOST}/startup",)),
+    Rule(
+        "os_compute_api:os-simple-tenant-usage:list",
+        ADMIN,
+        "What every project used.",
+        ("GET /os-simple-tenant-usage",),
+    ),
+    Rule(
+        "os_compute_api:os-simple-tenant-usage:show",
+        READER,
+        "What a project used.",
+        ("GET /os-simple-tenant-usage/{project_id}",),
+    ),
+    Rule(
+        "os_compute_api:os-instance-usage-audit-log:list",
+        ADMIN,
+        "Audits of the last period.",
+        ("GET /os-instance_usage_audit_log",),
+    ),
+    Rule(
+        "os_compute_api:os-instance-usage-audit-log:show",
+        ADMIN,
+        "Audits of the period before a time.",
+        ("GET /os-instance_usage_audit_log/{before}",),
     ),
     Rule("os_compute_api:os-availability-zone:list", ANY, "List zones.", ("GET /os-availability-zone",)),
     Rule(

@@ -135,17 +135,11 @@ def update(call: Call, service_id: str) -> Result:
 @ROUTES.delete("/os-services/<service_id>", policy=RULE + "delete")
 def delete(call: Call, service_id: str) -> Result:
     """Forget a service; refused while its host carries servers."""
-    services = runtime().peer(Services)
     if call.minor >= 53:
         _check_uuid(service_id)
-        services.delete(call.ctx, service_id)
-        return None
-    if not service_id.isdigit():
+    elif not service_id.isascii() or not service_id.isdigit():
         raise BadRequest(f"Invalid service id {service_id[:60]}. It must be an integer.")
-    found = [one for one in services.page(call.ctx) if one["id"] == int(service_id)]
-    if not found:
-        raise NotFound(f"Service {service_id} could not be found.")
-    services.delete(call.ctx, found[0]["uuid"])
+    runtime().peer(Services).delete(call.ctx, service_id)
     return None
 
 

@@ -60,6 +60,10 @@ class HostsEndpoint(Hosts):
                 hypervisors.add_servers(session, [record])
         return record
 
+    def resources(self, ctx: Context, host: str) -> list[Record]:
+        with self.env.db.read() as session:
+            return hypervisors.resources(session, host)
+
     def zones(self, ctx: Context, detail: bool = False) -> list[Record]:
         with self.env.db.read() as session:
             records = services.listing(session)

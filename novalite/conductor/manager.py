@@ -39,6 +39,7 @@ ENDPOINTS = (
     ("novalite.conductor.hosts", "HostsEndpoint"),
     ("novalite.conductor.aggregates", "AggregatesEndpoint"),
     ("novalite.conductor.server_groups", "ServerGroupsEndpoint"),
+    ("novalite.conductor.usage", "UsageEndpoint"),
     ("novalite.conductor.flavors", "FlavorsEndpoint"),
     ("novalite.conductor.keypairs", "KeypairsEndpoint"),
     ("novalite.conductor.quotas", "QuotasEndpoint"),

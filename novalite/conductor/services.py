@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from novalite.conductor.env import Env
 from novalite.context import Context
 from novalite.db import aggregates, hosts, image_requests, services
 from novalite.db.models.compute import Server, Service
+from novalite.db.models.migrations import Migration
 from novalite.errors import BadRequest, Conflict
 from novalite.objects.base import Record
 from novalite.objects.hosts import Heartbeat
@@ -58,7 +59,10 @@ class ServicesEndpoint(Services):
 
     def update(self, ctx: Context, service_id: str, changes: dict[str, bool | str | None]) -> Record:
         def work(session: Session) -> Record:
-            return self._change(session, services.get(session, service_id), changes)
+            service = services.get(session, service_id)
+            if service["binary"] != services.COMPUTE:
+                raise BadRequest(f"Updating a {service['binary']} service is not supported. Must be nova-compute.")
+            return self._change(session, service, changes)
 
         return self._told(self.env.db.run(work))
 
@@ -93,16 +97,29 @@ class ServicesEndpoint(Services):
                 aggregates.forget_host(session, service["host"])
                 image_requests.forget(session, service["host"])
                 hosts.touch(session, [service["host"]])
-            services.remove(session, service_id)
+            services.remove(session, service["uuid"])
             return service
 
         self._told(self.env.db.run(work))
 
 
 def _refuse_with_servers(session: Session, host: str) -> None:
+    """Nothing may live there, nor be on its way from or to it."""
     here = select(func.count()).where(Server.host == host, Server.deleted.is_(False))
     if session.scalar(here):
         raise Conflict(
             "Unable to delete compute service that is hosting instances. "
             "Migrate or delete the instances first."
         )
+    moving = select(func.count()).where(
+        or_(Migration.source_host == host, Migration.dest_host == host), Migration.status.not_in(OVER)
+    )
+    if session.scalar(moving):
+        raise Conflict(
+            "Unable to delete compute service that has in-progress migrations. "
+            "Complete the migrations or delete the instances first."
+        )
+
+
+OVER = ("confirmed", "reverted", "error", "failed", "completed", "cancelled", "done")
+"""Migrations of these states are history."""

@@ -67,4 +67,10 @@ OPTS = [
     cfg.IntOpt("reboot_timeout", mutable=True, default=0, min=0,
                help="Seconds a soft reboot may be under way before it becomes a hard one. 0: never; the host "
                     "itself resets a guest after [compute] reboot_timeout, so this is for hosts that do not."),
+    cfg.BoolOpt("instance_usage_audit", default=False, mutable=True,
+                help="Note for each period how many servers ran on each host (os-instance_usage_audit_log)."),
+    cfg.StrOpt("instance_usage_audit_period", default="month", mutable=True,
+               regex=r"^(hour|day|month|year)(@[0-9]{1,2})?$",
+               help="Length of such a period: hour, day, month or year, and where it begins when that is not "
+               "its natural beginning: hour@minute, day@hour, month@day, year@month."),
 ]

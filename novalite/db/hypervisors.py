@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from novalite.db import services
 from novalite.db.models.compute import Host, Server, Service
-from novalite.errors import MarkerNotFound, NotFound
+from novalite.errors import HostNotFound, MarkerNotFound, NotFound
 from novalite.objects.base import Record
 
 _BUSY = (
@@ -110,3 +110,33 @@ def add_servers(session: Session, records: Iterable[Record]) -> None:
     )
     for host, server_id, name in rows:
         by_host[host]["servers"].append({"uuid": server_id, "name": name})
+
+
+_AMOUNTS = ("cpu", "memory_mb", "disk_gb")
+
+
+def resources(session: Session, host: str) -> list[Record]:
+    """One host in the words of os-hosts: total, in use, and what its servers may use by project. Two statements.
+
+    Raises HostNotFound when no compute service answers for it.
+    """
+    compute = and_(Service.host == Host.host, Service.binary == services.COMPUTE)
+    machine = session.execute(
+        select(
+            Host.vcpus, Host.ram_mb, Host.disk_gb,
+            Host.used_vcpus + Host.reserved_vcpus, Host.used_ram_mb + Host.reserved_ram_mb,
+            Host.used_disk_gb + Host.reserved_disk_gb,
+        ).join(Service, compute).where(Host.host == host)
+    ).first()  # fmt: skip
+    if machine is None:
+        raise HostNotFound(host=host)
+    projects = session.execute(
+        select(Server.project_id, func.sum(Server.vcpus), func.sum(Server.ram_mb), func.sum(Server.disk_gb))
+        .where(Server.host == host, Server.deleted.is_(False))
+        .group_by(Server.project_id)
+        .order_by(Server.project_id)
+    )
+    by_project = {row[0]: tuple(int(amount) for amount in row[1:]) for row in projects}
+    most = tuple(sum(amounts) for amounts in zip(*by_project.values(), strict=True)) or (0, 0, 0)
+    rows = {"(total)": machine[:3], "(used_now)": machine[3:], "(used_max)": most, **by_project}
+    return [{"project": name, **dict(zip(_AMOUNTS, row, strict=True))} for name, row in rows.items()]

@@ -85,11 +85,14 @@ def by_name(session: Session, host: str, binary: str) -> Record:
     return found[0]
 
 
-def get(session: Session, uuid: str) -> Record:
-    """One service by uuid; raises ServiceNotFound."""
-    found = page(session, Service.uuid == uuid)
+def get(session: Session, service_id: str) -> Record:
+    """One service by uuid or integer id; raises ServiceNotFound."""
+    number = service_id.isascii() and service_id.isdigit()
+    if number and len(service_id) > 9:
+        raise ServiceNotFound(service_id=service_id[:60])
+    found = page(session, Service.id == int(service_id) if number else Service.uuid == service_id)
     if not found:
-        raise ServiceNotFound(service_id=uuid)
+        raise ServiceNotFound(service_id=service_id)
     return found[0]
 
 

@@ -159,6 +159,9 @@ ADMIN_READS = [
     ("/os-hypervisors/detail", 2),
     ("/os-availability-zone/detail", 2),
     ("/os-aggregates", 3),
+    ("/os-simple-tenant-usage?detailed=1&start=2026-01-01T00:00:00", 2),
+    ("/os-simple-tenant-usage/{project}", 2),
+    ("/os-instance_usage_audit_log", 3),
     ("/identity/v3/projects", 2),
     ("/identity/v3/users", 2),
 ]

@@ -235,35 +235,15 @@ POST /os-volumes_boot/{}/action -102
 """
 
 TO_COME = (
-    "DELETE /os-aggregates/{}",
     "DELETE /os-assisted-volume-snapshots/{}",
-    "DELETE /os-server-groups/{}",
     "DELETE /servers/{}/migrations/{}",
-    "GET /os-aggregates/{}",
     "GET /os-console-auth-tokens/{}",
-    "GET /os-hosts",
-    "GET /os-hosts/{}",
-    "GET /os-hosts/{}/reboot",
-    "GET /os-hosts/{}/shutdown",
-    "GET /os-hosts/{}/startup",
-    "GET /os-instance_usage_audit_log",
-    "GET /os-instance_usage_audit_log/{}",
     "GET /os-migrations",
-    "GET /os-server-groups",
-    "GET /os-server-groups/{}",
-    "GET /os-simple-tenant-usage",
-    "GET /os-simple-tenant-usage/{}",
     "GET /servers/{}/migrations",
     "GET /servers/{}/migrations/{}",
-    "POST /os-aggregates",
-    "POST /os-aggregates/{}/action",
-    "POST /os-aggregates/{}/images",
     "POST /os-assisted-volume-snapshots",
     "POST /os-server-external-events",
-    "POST /os-server-groups",
     "POST /servers/{}/migrations/{}/action",
-    "PUT /os-aggregates/{}",
-    "PUT /os-hosts/{}",
 )
 """Routes of this release that are being made."""
 

@@ -30,6 +30,7 @@ from novalite.conductor.periodic.image_requests import AskForImages
 from novalite.conductor.periodic.poll_rebooting import PollRebooting
 from novalite.conductor.periodic.poll_rescued import PollRescued
 from novalite.conductor.periodic.reclaim_deleted import ReclaimDeleted
+from novalite.conductor.periodic.usage_audit import UsageAudits
 from novalite.conductor.servers import ServersEndpoint
 from novalite.context import Context
 from novalite.db import servers
@@ -57,6 +58,7 @@ JOBS: tuple[type, ...] = (
     PollRebooting,
     PollRescued,
     ReclaimDeleted,
+    UsageAudits,
 )
 """Every job; each is made with the conductor's Env."""
 

@@ -24,7 +24,8 @@ class Services(Contract, topic="conductor", namespace="services", version="1.0")
 
     @call()
     def update(self, ctx: Context, service_id: str, changes: dict[str, bool | str | None]) -> Record:
-        """Set disabled, disabled_reason, forced_down of the service with this uuid."""
+        """Set disabled, disabled_reason, forced_down of the compute service with this uuid; BadRequest for a
+        service of another kind."""
         raise NotImplementedError
 
     @call()
@@ -36,11 +37,12 @@ class Services(Contract, topic="conductor", namespace="services", version="1.0")
 
     @call()
     def delete(self, ctx: Context, service_id: str) -> None:
-        """Forget a service; Conflict while its host carries servers."""
+        """Forget a service, by uuid or integer id; Conflict while its host carries servers, or servers are on
+        their way from it or to it."""
         raise NotImplementedError
 
 
-class Hosts(Contract, topic="conductor", namespace="hosts", version="1.0"):
+class Hosts(Contract, topic="conductor", namespace="hosts", version="1.1"):
     """Hypervisor hosts."""
 
     @call(timeout=60)
@@ -72,6 +74,12 @@ class Hosts(Contract, topic="conductor", namespace="hosts", version="1.0"):
     @call()
     def hypervisor(self, ctx: Context, hypervisor_id: str, with_servers: bool = False) -> Record:
         """One hypervisor by integer id or uuid; NotFound otherwise."""
+        raise NotImplementedError
+
+    @call()
+    def resources(self, ctx: Context, host: str) -> list[Record]:
+        """project, cpu, memory_mb and disk_gb of one host: what it has under the project "(total)", what is in
+        use "(used_now)", what its servers may use "(used_max)", and that by project. HostNotFound."""
         raise NotImplementedError
 
     @call()
