@@ -61,6 +61,11 @@ def image_columns(image: Image | None) -> dict[str, Any]:
     }
 
 
+def needs_config_drive(image: Image | None) -> bool:
+    """Whether servers of the image have a config drive, asked for or not ("Useful image properties")."""
+    return image is not None and image.properties.get("img_config_drive") == "mandatory"
+
+
 def check_image(image: Image, flavor: Flavor) -> None:
     """The image must be usable and fit the flavor (API reference: min_disk, min_ram; 0 GB disk fits all)."""
     if image.status != "active":
@@ -127,9 +132,12 @@ def request_spec(session: Session, ctx: Context, body: CreateServers, resolved: 
 
 
 def hostname_of(name: str) -> str:
-    """A host name made of a server name (RFC 952, RFC 1123): letters, digits, hyphens, at most 63."""
-    cleaned = re.sub(r"[^a-z0-9.-]", "", re.sub(r"[ _]", "-", name.lower())).strip(".-")
-    return cleaned[:63].rstrip(".-")
+    """A host name made of a server name (RFC 952, RFC 1123): one label of letters, digits, hyphens, at most 63.
+
+    Dots become hyphens, so that a name is not taken for one in a domain.
+    """
+    cleaned = re.sub(r"[^a-z0-9-]", "", re.sub(r"[ _.]", "-", name.lower())).strip("-")
+    return cleaned[:63].rstrip("-")
 
 
 def server_rows(ctx: Context, body: CreateServers, resolved: Resolved, count: int) -> list[dict[str, Any]]:
@@ -169,7 +177,8 @@ def server_rows(ctx: Context, body: CreateServers, resolved: Resolved, count: in
                 "metadata": body.metadata,
                 "tags": sorted(body.tags),
                 "user_data": body.user_data,
-                "config_drive": body.config_drive,
+                "config_drive": body.config_drive or needs_config_drive(resolved.image),
+                "personality": list(body.personality),
                 "access_ip_v4": body.access_ip_v4,
                 "access_ip_v6": body.access_ip_v6,
                 "disk_config": body.disk_config,

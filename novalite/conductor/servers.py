@@ -121,6 +121,7 @@ class ServersEndpoint(Servers):
         """As many as the quota lets through, from max_count down to min_count."""
         conf, project = self.env.conf, ctx.project_id
         quota.check_metadata(session, conf, project, len(body.metadata))
+        quota.check_files(session, conf, project, body.personality)
         each = {"instances": 1, "cores": flavor.vcpus, "ram": flavor.ram_mb}
         low, high = body.min_count, body.max_count
         count = quota.affordable(session, conf, project, each, low, high, ctx.user_id)

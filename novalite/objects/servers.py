@@ -42,6 +42,7 @@ class CreateServers(Message):
     security_groups: tuple[str, ...] = ()
     trusted_image_certificates: tuple[str, ...] | None = None
     networks: str | tuple[dict[str, Any], ...] = "auto"
+    personality: tuple[dict[str, str], ...] = ()
 
 
 class CreatedServers(Message):

@@ -107,6 +107,21 @@ ACTIONS = {
 VALUES = {"changePassword": {"adminPass": "secret"}}
 
 
+def test_what_other_disks_cost(cloud: Cloud) -> None:
+    member = cloud.rest()
+    image = member.image()
+    server = member.boot("web", imageRef=image)
+    for action, (messages, statements) in {
+        "rebuild": (["servers.act", "tasks.poke", "guests.rebuild", "hosted_servers.finished"], 19),
+        "rescue": (["servers.act", "tasks.poke", "guests.rescue", "hosted_servers.finished"], 17),
+        "unrescue": (["servers.act", "tasks.poke", "guests.power", "hosted_servers.finished"], 15),
+    }.items():
+        value = {"imageRef": image} if action == "rebuild" else None
+        cost = Costs(cloud, lambda a=action, v=value: member.act(server, {a: v}))  # type: ignore[misc]
+        assert [name for _, name in cost.messages] == messages, action
+        assert cost.statements <= statements, (action, cost.statements)
+
+
 def test_what_actions_cost(cloud: Cloud) -> None:
     member = cloud.rest()
     server = member.boot("web", imageRef=member.image())

@@ -292,7 +292,6 @@ CASES: list[tuple[dict[str, Any], str]] = [
         "name different images",
     ),
     ({"block_device_mapping_v2": [{"source_type": "tape"}]}, "block_device_mapping_v2[0].source_type."),
-    ({"personality": [{"path": "/etc/motd", "contents": "aGVsbG8="}]}, "use user_data"),
 ]
 
 

@@ -31,10 +31,10 @@ BOOT_SECONDS = 120
 """Emulated, on a machine busy with other tests; 7 to 13 s on an idle one."""
 BOOT_PARTITION = 1 << 20
 """Where the small guest's boot partition begins on its disk, in bytes."""
-FLAVORS = {
-    # name: vcpus, MB of memory, GB of root disk
-    "small": (1, 128, 1),
-    "large": (2, 192, 2),
+FLAVORS: dict[str, dict[str, Any]] = {
+    "small": {"vcpus": 1, "ram": 128, "disk": 1},
+    "large": {"vcpus": 2, "ram": 192, "disk": 2},
+    "ephemeral": {"vcpus": 1, "ram": 128, "disk": 1, "OS-FLV-EXT-DATA:ephemeral": 1},
 }
 
 
@@ -48,7 +48,7 @@ class RealCloud:
         assert guest.run("cat /etc/hostname") == "web\\n"
 
     `member` and `admin` are clients of the API (`tests/rest.py`), `image` the id of the small guest's image with
-    the guest agent, `marked_image("blue")` one more whose boot loader says "image blue" on the console.
+    the guest agent, `marked_image("blue")` one more whose kernel says on the console that it is "blue".
     """
 
     def __init__(self, folder: Path, host: Libvirtd) -> None:
@@ -70,8 +70,8 @@ class RealCloud:
         self.member, self.admin = self.cloud.rest(), self.cloud.rest("admin")
         self._http = WaitressServer(self.member.http.application, self._socket, 4, 1 << 40)
         self._http.start()
-        for name, (vcpus, ram, disk) in FLAVORS.items():
-            self.admin.flavor(name, vcpus=vcpus, ram=ram, disk=disk)
+        for name, sizes in FLAVORS.items():
+            self.admin.flavor(name, **sizes)
         self.image = self.upload(guest_image())
         self._marked: dict[str, str] = {}
 
@@ -93,8 +93,8 @@ class RealCloud:
         return self.member.image(path.read_bytes(), disk_format="qcow2", name=name, **values)
 
     def marked_image(self, mark: str, **properties: str) -> str:
-        """An image like `image` whose boot loader says `image <mark>` on the console: a witness of the disk that
-        a machine started from. Made once per mark and properties."""
+        """An image like `image` whose kernel says on the console that it was started with `image=<mark>`: a
+        witness of the disk that a machine started from (`Guest.starts_of`). Made once per mark and properties."""
         key = json.dumps([mark, properties], sort_keys=True)
         if key not in self._marked:
             self._marked[key] = self.upload(self._marked_file(mark), f"marked {mark}", **properties)
@@ -108,7 +108,7 @@ class RealCloud:
             menu = self.folder / "syslinux.cfg"
             place = f"{raw}@@{BOOT_PARTITION}"
             run("mcopy", "-o", "-i", place, "::syslinux.cfg", menu)
-            menu.write_text(f"SERIAL 0 115200\nSAY image {mark}\n" + menu.read_text())
+            menu.write_text(menu.read_text().replace("quiet loglevel=3", f"loglevel=6 image={mark}"))
             run("mcopy", "-o", "-i", place, menu, "::syslinux.cfg")
             run(*qemu_img, "raw", "-O", "qcow2", "-c", raw, made)
             raw.unlink()
@@ -156,6 +156,10 @@ class Guest:
     def boots(self) -> int:
         """How often its console has said that it is up."""
         return self.console().count(UP)
+
+    def starts_of(self, mark: str) -> int:
+        """How often its console has shown a kernel from the boot disk of that marked image."""
+        return self.console().count(f" image={mark} ")
 
     def wait_up(self, times: int) -> dict[str, str]:
         """What it said of itself when it came up for the `times`-th time: host, keys, rootmib, mem, cpus."""

@@ -187,3 +187,64 @@ def test_a_deleted_server_leaves_nothing(real: RealCloud) -> None:
     assert guest.traces()
     assert real.member.delete(f"/servers/{guest.id}").status_code == 204
     assert guest.traces() == []
+
+
+# --- other disks ----------------------------------------------------------------------------------
+
+
+def test_a_rebuilt_server_has_the_root_disk_of_the_new_image_and_what_it_was_to_keep(real: RealCloud) -> None:
+    guest = real.boot("rebuilt", flavorRef="ephemeral")
+    guest.run("echo old > /root/marker; echo kept | dd of=/dev/vdb bs=512 seek=99 2>/dev/null; sync")
+    blue, green = real.marked_image("blue"), real.marked_image("green", hw_rescue_bus="virtio")
+    guest.act({"rebuild": {"imageRef": blue, "preserve_ephemeral": True, "name": "renewed"}})
+    guest.wait_up(2)
+    assert guest.starts_of("blue") == 1
+    assert guest.run("ls /root") == ""
+    assert guest.run("dd if=/dev/vdb bs=512 skip=99 count=1 2>/dev/null | head -c5") == "kept\n"
+    shown = guest.show()
+    assert (shown["status"], shown["name"], shown["image"]["id"]) == ("ACTIVE", "renewed", blue)
+
+    # A stable rescue: all disks stay where they are, and the machine starts from one more.
+    guest.run("echo still here > /root/marker; sync")
+    guest.act({"rescue": {"rescue_image_ref": green}}, 200)
+    assert guest.status() == "RESCUE"
+    guest.wait_up(3)
+    assert guest.starts_of("green") == 1, "its kernel is that of the rescue disk"
+    assert guest.starts_of("blue") == 1
+    assert guest.run("ls /dev/vd?").split() == ["/dev/vda", "/dev/vdb", "/dev/vdc"]
+    assert guest.run("cat /root/marker") == "still here\n", "the first disk is its own, and Linux found it there"
+    assert real.member.delete(f"/servers/{guest.id}").status_code == 204
+    assert guest.traces() == []
+
+
+def test_a_stopped_server_is_rebuilt_and_stays_off(real: RealCloud) -> None:
+    hasty = real.marked_image("green", os_shutdown_timeout="1")  # it does not hear the button yet
+    guest = real.boot("off", wait=False, imageRef=hasty)
+    guest.act({"os-stop": None})
+    guest.act({"rebuild": {"imageRef": real.marked_image("blue")}})
+    assert guest.status() == "SHUTOFF"
+    assert guest.starts_of("blue") == 0
+    guest.act({"os-start": None})
+    guest.wait("its new kernel", lambda: guest.starts_of("blue") == 1, 60)
+    assert real.member.delete(f"/servers/{guest.id}").status_code == 204
+
+
+def test_a_rescued_server_runs_from_the_rescue_image_and_sees_its_own_disk_second(
+    real: RealCloud, shared: Guest
+) -> None:
+    boots = shared.boots()
+    shared.run("echo mend me > /root/broken; sync")
+    reply = shared.act({"rescue": {"rescue_image_ref": real.marked_image("red"), "adminPass": "hush"}}, 200)
+    assert reply == {"adminPass": "hush"}
+    assert shared.status() == "RESCUE"
+    said = shared.wait_up(boots + 1)
+    assert shared.starts_of("red") == 1
+    assert int(said["rootmib"]) < 100, "the root file system is that of the rescue image, as large as it is"
+    shared.run("mount /dev/vdb2 /mnt && mv /mnt/root/broken /mnt/root/mended && umount /mnt && sync")
+    shared.act({"unrescue": None})
+    assert shared.status() == "ACTIVE"
+    said = shared.wait_up(boots + 2)
+    assert int(said["rootmib"]) > 900
+    assert shared.starts_of("red") == 1
+    assert shared.run("cat /root/mended; rm /root/mended") == "mend me\n"
+    assert [path.name for path in shared.folder.glob("disk*")] == ["disk"]

@@ -32,6 +32,8 @@ def to_message(body: CreateServer) -> CreateServers:
         authorize(FORCED_HOST)
     if server.host or server.hypervisor_hostname:
         authorize(REQUESTED_HOST)
+        if place.host or place.node:
+            raise BadRequest("A host may be named by availability_zone or by host and hypervisor_hostname, not both.")
     if server.trusted_image_certificates:
         authorize(TRUSTED_CERTIFICATES)
     low, high = counts(server)
@@ -60,6 +62,7 @@ def to_message(body: CreateServer) -> CreateServers:
         security_groups=tuple(group.name for group in server.security_groups),
         trusted_image_certificates=tuple(server.trusted_image_certificates or ()) or None,
         networks=networks(server),
+        personality=tuple(file.model_dump() for file in server.personality),
     )
 
 
@@ -98,8 +101,6 @@ def boot_image(server: NewServer) -> str:
     """The image to boot. A block device that only repeats it is the same request in other words."""
     if server.block_device_mapping:
         raise BadRequest("Block devices need a block storage service, and this cloud has none.")
-    if server.personality:
-        raise BadRequest("Files cannot be put into servers of this cloud; use user_data.")
     image = server.imageRef or None
     for device in server.block_device_mapping_v2:
         plain = device.source_type == "image" and (device.destination_type or "local") == "local"

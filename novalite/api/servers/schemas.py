@@ -28,6 +28,8 @@ from novalite.api.schemas import (
 )
 
 MAX_USER_DATA = 65535
+MAX_PATH = 4096
+"""Characters of a path in a server; the quota of a project is lower."""
 MAX_TAGS = 50
 MAX_TAG = 60
 MAX_CERTIFICATES = 50
@@ -152,7 +154,7 @@ class SecurityGroup(Body):
 class File(Body):
     """One entry of `personality`."""
 
-    path: Annotated[str, Field(min_length=1, max_length=255)]
+    path: Annotated[str, Field(min_length=1, max_length=MAX_PATH)]
     contents: Annotated[str, AfterValidator(_base64)]
 
 

@@ -45,6 +45,8 @@ def prepare(env: Env, session: Session, asked: Asked) -> Prepared:
     quota.check_files(session, env.conf, project, changes.get("personality") or ())
     if "key_name" in changes:
         changes["public_key"] = _public_key(session, asked)
+    if create_request.needs_config_drive(image):
+        changes["config_drive"] = True
     columns = create_request.image_columns(image)
     work = {"keep_ephemeral": bool(asked.params.get("keep_ephemeral")), "start": server["vm_state"] != STOPPED}
     args = {

@@ -15,6 +15,7 @@ from novalite.compute.virt.driver import BaseImage
 from novalite.compute.virt.libvirt import commands
 from novalite.compute.virt.libvirt.disks import GIB, MIB, Disks, check, plan, virtual_size
 from novalite.errors import DriverError, FlavorDiskTooSmall
+from novalite.objects.servers import Rescue
 from tests.unit.compute.libvirt.guests import SERVER, a_flavor, a_guest, an_image
 
 tools = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed (qemu-utils)")
@@ -165,3 +166,86 @@ def test_program_that_is_not_installed_names_its_package() -> None:
 def test_program_may_take_only_so_much_memory() -> None:
     with pytest.raises(DriverError, match="python3"):
         commands.run("python3", "-c", "bytearray(2 << 30)", seconds=10)
+
+
+# --- disks that change ----------------------------------------------------------------------------
+
+
+@tools
+def test_new_disks_take_their_place_all_at_once(disks: Disks, base: BaseImage) -> None:
+    spec = a_guest(flavor=a_flavor(ephemeral_gb=1, swap_mb=8))
+    disks.build(spec, base)
+    folder = disks.folder(SERVER)
+    (folder / "console.log").write_text("said")
+    before = {path.name: path.stat().st_ino for path in folder.iterdir()}
+    disks.stage(spec, base, keep_ephemeral=False)
+    assert {path.name: path.stat().st_ino for path in folder.glob("*.*")} == {
+        name: inode for name, inode in before.items() if "." in name}
+    assert folder.joinpath("disk").stat().st_ino == before["disk"], "the old ones are still in use"
+    disks.adopt(SERVER)
+    after = {path.name: path.stat().st_ino for path in folder.iterdir()}
+    assert after.keys() == before.keys()
+    assert {name for name in after if after[name] == before[name]} == {"console.log"}
+
+
+@tools
+def test_ephemeral_disks_are_kept_when_they_are_to_be(disks: Disks, base: BaseImage) -> None:
+    spec = a_guest(flavor=a_flavor(ephemeral_gb=1, swap_mb=8))
+    disks.build(spec, base)
+    folder = disks.folder(SERVER)
+    (folder / "disk.swap").unlink()
+    before = {path.name: path.stat().st_ino for path in folder.iterdir()}
+    disks.stage(spec, base, keep_ephemeral=True)
+    disks.adopt(SERVER)
+    after = {path.name: path.stat().st_ino for path in folder.iterdir()}
+    assert after["disk"] != before["disk"] and after["disk.eph0"] == before["disk.eph0"]
+    assert "disk.swap" in after, "what is missing is made"
+
+
+@tools
+def test_new_disks_that_nobody_adopted_are_replaced_or_removed(disks: Disks, base: BaseImage) -> None:
+    spec = a_guest()
+    disks.build(spec, base)
+    disks.stage(spec, base, keep_ephemeral=False)
+    disks.stage(spec, base, keep_ephemeral=False)
+    disks.unstage(SERVER)
+    disks.unstage(SERVER)
+    assert [path.name for path in disks.folder(SERVER).iterdir()] == ["disk"]
+    disks.remove(SERVER)
+    disks.stage(spec, base, keep_ephemeral=True)  # nothing was left of it: it is made
+    disks.adopt(SERVER)
+    assert [path.name for path in disks.folder(SERVER).iterdir()] == ["disk"]
+
+
+@tools
+def test_a_rescue_disk_is_first_or_when_stable_one_more(disks: Disks, base: BaseImage) -> None:
+    plain = a_guest(flavor=a_flavor(ephemeral_gb=1), rescue=Rescue())
+    disks.build(plain, base)
+    disks.make_rescue(plain, base)
+    disks.make_rescue(plain, base)
+
+    def attached(rescue: Rescue | None) -> list[tuple[str, bool, str]]:
+        spec = plain.model_copy(update={"rescue": rescue, "image": None})
+        return [(Path(d.path).name, d.boots, d.device) for d in disks.attached(spec)]
+
+    assert attached(Rescue()) == [("disk.rescue", True, "disk"), ("disk", False, "disk")]
+    assert attached(Rescue(stable=True, device="cdrom")) == [
+        ("disk", False, "disk"), ("disk.eph0", False, "disk"), ("disk.rescue", True, "cdrom")]
+    assert virtual_size(disks.folder(SERVER) / "disk.rescue") == 80 * MIB, "as large as its image"
+    assert disks.rescued(SERVER)
+    disks.remove_rescue(SERVER)
+    disks.remove_rescue(SERVER)
+    assert attached(None) == [("disk", True, "disk"), ("disk.eph0", False, "disk")]
+    with pytest.raises(DriverError, match=r"disk\.rescue is missing"):
+        attached(Rescue())
+
+
+@tools
+@pytest.mark.parametrize("kind", ["qcow2", "iso"])
+def test_once_it_is_built_the_files_tell_of_the_root_disk(disks: Disks, base: BaseImage, kind: str) -> None:
+    """A spec for a hard reboot names no image; a flavor without a root disk says nothing of one either."""
+    spec = a_guest(flavor=a_flavor(disk_gb=0, swap_mb=8), image=an_image(disk_format=kind))
+    disks.build(spec, base)
+    found = disks.attached(spec.model_copy(update={"image": None}))
+    assert [(Path(d.path).name, d.boots, d.device) for d in found] == [
+        ("disk", True, "cdrom" if kind == "iso" else "disk"), ("disk.swap", False, "disk")]
