@@ -28,7 +28,7 @@ from novalite.states import (
 
 RECOVERABLE = (ACTIVE, STOPPED, PAUSED, SUSPENDED, RESCUED, ERROR)
 """vm_states whose guest is still whole when it has been stopped."""
-INTERRUPTIBLE = frozenset({"power", "signal", "change_password", "restore"})
+INTERRUPTIBLE = frozenset({"power", "signal", "change_password", "restore", "snapshot"})
 """Kinds of tasks that may end half-way without harm to the guest's disks or to the books."""
 
 

@@ -2,7 +2,8 @@
 
 What was under way ends here and now and is not undone: it may be the undoing that hangs. A conductor that is at
 work on it finds at its next write that the task is over; a host that still does something reports to nobody, and
-the next comparison of power states says what came of it.
+the next comparison of power states says what came of it. A server that was rescued is so no longer: a hard reboot
+starts its guest from its own disks.
 """
 
 from __future__ import annotations
@@ -27,6 +28,6 @@ def reset(session: Session, ctx: Context, server_id: str, project: str | None, s
     ended = TaskReset(state=state)
     db_tasks.end_open(session, server_id, ended)
     fault = {"fault": servers.fault(ended.sentence, 500, ended.sentence)} if state == ERROR else {}
-    servers.change(session, server_id, vm_state=state, task_state=None, task_id=None, **fault)
+    servers.change(session, server_id, vm_state=state, task_state=None, task_id=None, rescue=None, **fault)
     db_tasks.record_done(session, ctx, "resetState", server_id, server["project_id"])
     return server

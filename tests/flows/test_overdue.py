@@ -11,9 +11,10 @@ from sqlalchemy import update
 
 from novalite.conductor.periodic import JOBS
 from novalite.conductor.periodic.poll_rebooting import PollRebooting
+from novalite.conductor.periodic.poll_rescued import PollRescued
 from novalite.context import system
 from novalite.db.models.base import now
-from novalite.db.models.compute import Task
+from novalite.db.models.compute import Server, Task
 from novalite.rpc.contracts.servers import InstanceActions
 from novalite.states import PowerState
 from tests.cloud import Cloud
@@ -74,6 +75,61 @@ def test_two_conductors_reboot_once(impatient: Cloud) -> None:
     actions = cloud.client.of(InstanceActions).page(cloud.admin, server_id)
     assert sorted(a["action"] for a in actions) == ["create", "reboot", "reboot"]
     check_invariants(cloud)
+
+
+@pytest.fixture
+def forgetful(tmp_path: Path) -> Iterator[Cloud]:
+    """Servers are rescued for ten minutes."""
+    with Cloud(tmp_path, overrides={"conductor.rescue_timeout": 600}) as made:
+        yield made
+
+
+def a_rescued_server(cloud: Cloud, since: float) -> str:
+    """Rescued `since` seconds ago."""
+    member = cloud.rest()
+    server_id = member.boot("web", imageRef=member.image())
+    assert member.act(server_id, {"rescue": None}).status_code == 200
+    _rescued(cloud, server_id, since)
+    return server_id
+
+
+def _rescued(cloud: Cloud, server_id: str, since: float) -> None:
+    with cloud.db.begin() as session:
+        moment = now() - timedelta(seconds=since)
+        session.execute(update(Server).where(Server.id == server_id).values(state_since=moment))
+
+
+def test_a_server_left_in_rescue_goes_back_to_its_own_disks(forgetful: Cloud) -> None:
+    cloud = forgetful
+    old, young = a_rescued_server(cloud, 601), a_rescued_server(cloud, 300)
+    done = PollRescued(cloud.conductors[0].manager.env).run(system())
+    assert (done.found, done.begun) == (1, 1)
+    assert [cloud.show(one)["vm_state"] for one in (old, young)] == ["active", "rescued"]
+    assert cloud.show(old)["rescue"] is None
+    actions = cloud.client.of(InstanceActions).page(cloud.admin, old)
+    assert actions[0]["action"] == "unrescue"
+    check_invariants(cloud)
+
+
+def test_a_server_rescued_anew_a_moment_ago_has_its_time_before_it(forgetful: Cloud) -> None:
+    cloud = forgetful
+    server_id = a_rescued_server(cloud, 601)
+    cloud.databases[0].before(0, lambda: _rescued(cloud, server_id, 0))
+    done = PollRescued(cloud.conductors[0].manager.env).run(system())
+    assert (done.found, done.begun) == (1, 0)
+    assert cloud.show(server_id)["vm_state"] == "rescued"
+
+
+def test_a_rescued_server_that_is_deleted_and_restored_is_rescued_still(tmp_path: Path) -> None:
+    with Cloud(tmp_path, overrides={"conductor.reclaim_instance_interval": 3600}) as cloud:
+        server_id = a_rescued_server(cloud, 0)
+        member = cloud.rest()
+        assert member.delete(f"/servers/{server_id}").status_code == 204
+        assert member.act(server_id, {"restore": None}).status_code == 202
+        assert member.show(server_id)["status"] == "RESCUE"
+        assert member.act(server_id, {"unrescue": None}).status_code == 202
+        assert member.show(server_id)["status"] == "ACTIVE"
+        check_invariants(cloud)
 
 
 def test_jobs_are_off_where_their_option_is_zero(cloud: Cloud) -> None:
