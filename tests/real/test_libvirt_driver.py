@@ -19,14 +19,14 @@ import pytest
 
 from deploy.dev.guest import guest_image
 from deploy.dev.hosts import Hypervisors
-from novalite.compute.virt.driver import BaseImage, Driver
+from novalite.compute.virt.driver import REPLACE_ROOT, BaseImage, Driver, Rebuilds, Rescues
 from novalite.compute.virt.libvirt import embedded
 from novalite.compute.virt.libvirt.driver import LibvirtDriver
 from novalite.conf import load
 from novalite.errors import DriverError, GuestNotFound, ImageUnacceptable
 from novalite.objects.flavors import Flavor
 from novalite.objects.images import ImageSource
-from novalite.objects.servers import GuestSpec
+from novalite.objects.servers import GuestSpec, Rescue
 from novalite.states import PowerState
 
 pytest.importorskip("libvirt")
@@ -156,6 +156,7 @@ def nothing(step: str) -> None:
 def test_driver_fulfils_the_protocol() -> None:
     driver = LibvirtDriver(load.for_tests({"libvirt.connection_uri": "test:///default"}))
     assert isinstance(driver, Driver)
+    assert isinstance(driver, Rebuilds) and isinstance(driver, Rescues)
 
 
 def test_life_of_a_guest(host: Host, make: Callable[..., GuestSpec], guest_image: BaseImage,
@@ -295,6 +296,76 @@ def test_leftovers_of_an_interrupted_build_are_replaced(host: Host, make: Callab
     (host.instances / spec.id / "disk").write_text("broken")
     driver.spawn(spec, guest_image, nothing)
     assert driver.power_state(spec.id) is PowerState.RUNNING
+
+
+def test_a_rescue_that_cannot_start_puts_the_guest_back(inside: Host, make: Callable[..., GuestSpec],
+                                                        guest_image: BaseImage) -> None:
+    driver, spec = inside.driver, make(inside)
+    driver.spawn(spec, guest_image, nothing)
+    image = ImageSource(id="r", url="http://127.0.0.1/", disk_format="qcow2")
+    good, bad = Rescue(image=image), Rescue(image=image, properties={"hw_machine_type": "abacus"})
+    own = list((inside.instances / spec.id).glob("disk*"))
+
+    def disks() -> list[str]:
+        text = driver.connection.call("xml", lambda native: native.lookupByUUIDString(spec.id).XMLDesc(0))
+        return [Path(one.get("file", "")).name for one in ET.fromstring(text).iterfind("devices/disk/source")]
+
+    for running in (True, False):
+        with pytest.raises(DriverError):
+            driver.rescue_guest(spec.model_copy(update={"rescue": bad}), guest_image, 0, nothing)
+        expected = PowerState.RUNNING if running else PowerState.SHUTDOWN
+        assert (driver.power_state(spec.id), disks()) == (expected, ["disk"])
+        assert list((inside.instances / spec.id).glob("disk*")) == own
+        driver.stop_guest(spec, timeout=0)
+
+    rescued = spec.model_copy(update={"rescue": good})
+    for _ in range(2):  # asked twice: rescued all the same
+        driver.rescue_guest(rescued, guest_image, 0, nothing)
+        assert (driver.power_state(spec.id), disks()) == (PowerState.RUNNING, ["disk.rescue", "disk"])
+    driver.reboot_guest(rescued, hard=True, timeout=0)
+    assert disks() == ["disk.rescue", "disk"], "a hard reboot of a rescued guest keeps it rescued"
+    for _ in range(2):
+        driver.unrescue_guest(rescued)
+        assert (driver.power_state(spec.id), disks()) == (PowerState.RUNNING, ["disk"])
+    driver.rescue_guest(rescued, guest_image, 0, nothing)
+    driver.reboot_guest(spec, hard=True, timeout=0)
+    assert disks() == ["disk"], "and one that should not be rescued any more is started from its own disk"
+    assert list((inside.instances / spec.id).glob("disk*")) == own
+
+
+def test_a_rebuild_fails_before_the_old_disk_is_touched_or_works_from_any_state(
+    inside: Host, make: Callable[..., GuestSpec], guest_image: BaseImage
+) -> None:
+    driver, spec = inside.driver, make(inside)
+    driver.spawn(spec, guest_image, nothing)
+    root = inside.instances / spec.id / "disk"
+    qemu, inode = inside.qemu(spec), root.stat().st_ino
+
+    def cancelled(step: str) -> None:
+        if step == REPLACE_ROOT:
+            raise DriverError("no longer wanted")
+
+    wrong = spec.model_copy(update={"image_properties": {"hw_disk_bus": "tape"}})
+    nowhere = BaseImage(Path("/nowhere/base"), "qcow2", MIB)
+    for one, base, progress in ((wrong, guest_image, nothing), (spec, nowhere, nothing),
+                                (spec, guest_image, cancelled)):
+        with pytest.raises((DriverError, ImageUnacceptable)):
+            driver.rebuild_guest(one, base, False, True, progress)
+        assert (inside.qemu(spec), root.stat().st_ino) == (qemu, inode), "it runs on as if nothing had happened"
+        assert not (root.parent / "new").exists()
+
+    def vanish() -> None:
+        driver.destroy(spec)
+
+    for bring_about in (lambda: None, lambda: driver.suspend_guest(spec),
+                        lambda: driver.stop_guest(spec, timeout=0), vanish):
+        bring_about()
+        driver.rebuild_guest(spec, guest_image, False, True, nothing)
+        assert driver.power_state(spec.id) is PowerState.RUNNING
+        assert root.stat().st_ino != inode and not (root.parent / "new").exists()
+        inode = root.stat().st_ino
+    driver.rebuild_guest(spec, guest_image, False, False, nothing)
+    assert driver.power_state(spec.id) is PowerState.SHUTDOWN
 
 
 def test_guests_of_others_are_not_ours(host: Host) -> None:
