@@ -30,6 +30,8 @@ class Context(Message):
     roles: tuple[str, ...] = ()
     only_image: str | None = None
     """Set by tokens that open the bytes of one image for a compute host and nothing else."""
+    uploads: bool = False
+    """Whether such a token writes the bytes; otherwise it reads them."""
 
     @property
     def is_admin(self) -> bool:

@@ -247,6 +247,10 @@ class ImageDownloadFailed(NovaliteError):
     message = "Image {image_id} could not be fetched: {reason}"
 
 
+class ImageUploadFailed(NovaliteError):
+    message = "Image {image_id} could not be stored: {reason}"
+
+
 class ServiceNotFound(NotFound):
     message = "Service {service_id} could not be found."
 

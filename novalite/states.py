@@ -48,6 +48,16 @@ RESIZE_MIGRATED = "resize_migrated"
 RESIZE_FINISH = "resize_finish"
 RESIZE_CONFIRMING = "resize_confirming"
 RESIZE_REVERTING = "resize_reverting"
+IMAGE_SNAPSHOT_PENDING = "image_snapshot_pending"
+IMAGE_SNAPSHOT = "image_snapshot"
+IMAGE_BACKUP = "image_backup"
+IMAGE_PENDING_UPLOAD = "image_pending_upload"
+IMAGE_UPLOADING = "image_uploading"
+SHELVING = "shelving"
+SHELVING_IMAGE_PENDING_UPLOAD = "shelving_image_pending_upload"
+SHELVING_IMAGE_UPLOADING = "shelving_image_uploading"
+SHELVING_OFFLOADING = "shelving_offloading"
+UNSHELVING = "unshelving"
 
 REBOOT_TASKS = ("rebooting", "reboot_pending", "reboot_started")
 HARD_REBOOT_TASKS = ("rebooting_hard", "reboot_pending_hard", "reboot_started_hard")
@@ -115,11 +125,27 @@ ACTIONS: dict[str, ActionRule] = {
     "resize": ActionRule((ACTIVE, STOPPED), RESIZE_PREP, RESIZED, record="resize", flow="resize"),
     "confirm_resize": ActionRule((RESIZED,), RESIZE_CONFIRMING, record="confirmResize", flow="confirm_resize"),
     "revert_resize": ActionRule((RESIZED,), RESIZE_REVERTING, record="revertResize", flow="revert_resize"),
+    "createImage": ActionRule(
+        (ACTIVE, STOPPED, PAUSED, SUSPENDED), IMAGE_SNAPSHOT_PENDING, record="createImage", flow="snapshot"
+    ),
+    "createBackup": ActionRule(
+        (ACTIVE, STOPPED, PAUSED, SUSPENDED), IMAGE_BACKUP, record="createBackup", flow="snapshot"
+    ),
+    "shelve": ActionRule((ACTIVE, STOPPED, PAUSED, SUSPENDED), SHELVING, record="shelve", flow="shelve"),
+    "shelveOffload": ActionRule((SHELVED,), SHELVING_OFFLOADING, record="shelveOffload", flow="offload"),
+    "unshelve": ActionRule(
+        (SHELVED, SHELVED_OFFLOADED), UNSHELVING, ACTIVE, record="unshelve", flow="unshelve", needs_host=False
+    ),
 }
 """Actions that are a task. `create`, `delete`, `lock` and `unlock` are accepted by other rules."""
 
 POWER_VERBS = tuple(verb for verb, rule in ACTIONS.items() if rule.flow == "power")
 """Actions that are nothing but one order to the host of the server."""
+
+PROGRESS = frozenset(
+    {IMAGE_PENDING_UPLOAD, IMAGE_UPLOADING, SHELVING_IMAGE_PENDING_UPLOAD, SHELVING_IMAGE_UPLOADING}
+)
+"""task_states that the host at work on a server may say it has come to."""
 
 SEEN: dict[tuple[str, PowerState], str] = {
     (ACTIVE, PowerState.SHUTDOWN): STOPPED,

@@ -27,6 +27,7 @@ from novalite.db.session import Database
 from novalite.errors import NovaliteError
 from novalite.identity.embedded import EmbeddedIdentity, IdentityNewsEndpoint
 from novalite.identity.passwords import Passwords
+from novalite.images.embedded import EmbeddedImages, ImageNewsEndpoint
 from novalite.objects.base import Record, unpack_records
 from novalite.objects.servers import CreateServers, ServerAction, ServerQuery
 from novalite.rpc.bus import DaemonKilled, ServerHandle
@@ -205,7 +206,8 @@ class Cloud:
         else is made on first use, as `role` (member) in a project of the same name unless told otherwise."""
         if self._people is None:
             identity = EmbeddedIdentity(self.conf, self.client)
-            self.bus.serve("api", "controller", [IdentityNewsEndpoint(identity)]).start()
+            news = [IdentityNewsEndpoint(identity), ImageNewsEndpoint(EmbeddedImages(self.conf, self.client))]
+            self.bus.serve("api", "controller", news).start()
             self._people = People(create_app(self.conf, self.client, identity).test_client(), PASSWORD)
         return self._people.of(user, project or user, role or "member")
 

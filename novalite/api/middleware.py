@@ -35,10 +35,15 @@ def streams(view: F) -> F:
     return view
 
 
-def opens_to_image_tokens(view: F) -> F:
-    """Mark the view whose GET a token for one image may use, when `image_id` in its path is that image."""
-    view.__novalite_image_tokens__ = True  # type: ignore[attr-defined]
-    return view
+def opens_to_image_tokens(method: str) -> Callable[[F], F]:
+    """Mark the view that a token for one image may use by `method` (GET: a token that reads, PUT: one that
+    uploads), when `image_id` in its path is that image."""
+
+    def mark(view: F) -> F:
+        view.__novalite_image_tokens__ = method  # type: ignore[attr-defined]
+        return view
+
+    return mark
 
 
 def install(app: Flask) -> None:
@@ -80,15 +85,17 @@ def _authenticate() -> None:
     if not token:
         raise Unauthorized
     caller = runtime().identity.verify(token)
-    if caller.only_image is not None and not _fetches(caller.only_image):
+    if caller.only_image is not None and not _is_for(caller):
         raise Forbidden("This token opens the bytes of one image and nothing else.")
     g.ctx = caller.model_copy(update={"request_id": g.request_id, "global_request_id": _global_request_id()})
 
 
-def _fetches(image_id: str) -> bool:
-    """Whether the request is for the bytes of that image."""
-    asked = (request.view_args or {}).get("image_id")
-    return _marked("__novalite_image_tokens__") and request.method == "GET" and asked == image_id
+def _is_for(caller: Context) -> bool:
+    """Whether the request is what a token for the bytes of one image was made for."""
+    asked, method = (request.view_args or {}).get("image_id"), "PUT" if caller.uploads else "GET"
+    view = current_app.view_functions.get(request.endpoint or "")
+    opens = getattr(view, "__novalite_image_tokens__", None)
+    return opens == method == request.method and asked == caller.only_image
 
 
 def _global_request_id() -> str | None:

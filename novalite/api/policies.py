@@ -156,6 +156,7 @@ ACTIONS = [
     Rule("os_compute_api:os-shelve:shelve", MEMBER, "Shelve a server.", (f"{ACTION} (shelve)",)),
     Rule("os_compute_api:os-shelve:shelve_offload", ADMIN, "Offload it.", (f"{ACTION} (shelveOffload)",)),
     Rule("os_compute_api:os-shelve:unshelve", MEMBER, "Unshelve a server.", (f"{ACTION} (unshelve)",)),
+    Rule("os_compute_api:os-shelve:unshelve_to_host", ADMIN, "Name its host.", (f"{ACTION} (unshelve)",)),
     Rule("os_compute_api:os-create-backup", MEMBER, "Back a server up.", (f"{ACTION} (createBackup)",)),
     Rule("os_compute_api:os-admin-password", MEMBER, "Change the password.", (f"{ACTION} (changePassword)",)),
     Rule("os_compute_api:os-security-groups:add", MEMBER, "Add a group.", (f"{ACTION} (addSecurityGroup)",)),

@@ -27,10 +27,13 @@ def part(conf: Any, bus: Any, client: Any, listening: socket.socket | None = Non
 
     def hear(app: Any) -> Any:
         from novalite.identity.embedded import IdentityNewsEndpoint
+        from novalite.images.embedded import ImageNewsEndpoint
 
         # A name of its own for each process: workers of one machine all want to hear.
         name = f"{conf.host}:{os.getpid()}"
-        return bus.serve("api", name, [IdentityNewsEndpoint(app.extensions["novalite"].identity)], workers=1)
+        runtime = app.extensions["novalite"]
+        news = [IdentityNewsEndpoint(runtime.identity), ImageNewsEndpoint(runtime.images)]
+        return bus.serve("api", name, news, workers=1)
 
     return HttpPart(conf, make, hear, listening)
 

@@ -11,6 +11,7 @@ from novalite import log
 from novalite.compute import build, consoles, power, rebuild, resize
 from novalite.compute.build import Bench
 from novalite.compute.reporting import Outcome, Reporter, name_of
+from novalite.compute.snapshots import Snapshotter
 from novalite.compute.work import Job, WorkDesk
 from novalite.context import Context
 from novalite.objects.servers import HostWork
@@ -28,6 +29,7 @@ class GuestsEndpoint(Guests):
     def __init__(self, conf: cfg.ConfigOpts, bench: Bench, desk: WorkDesk, reporter: Reporter) -> None:
         self.conf, self.bench, self.driver = conf, bench, bench.driver
         self.desk, self.reporter = desk, reporter
+        self.snapshots = Snapshotter(conf, bench.driver, reporter)
 
     def spawn(self, ctx: Context, work: HostWork) -> None:
         def act(job: Job, outcome: Outcome) -> None:
@@ -59,6 +61,12 @@ class GuestsEndpoint(Guests):
             resize.perform(self.driver, self.conf, work, outcome, job.check)
 
         self._take(ctx, work, act, slow=work.verb == resize.SLOW)
+
+    def snapshot(self, ctx: Context, work: HostWork) -> None:
+        def act(job: Job, outcome: Outcome) -> None:
+            self.snapshots.take(ctx, work, outcome, job.check)
+
+        self._take(ctx, work, act, slow=True)
 
     def console_output(self, ctx: Context, server_id: str, length: int | None = None) -> str:
         log_end = self.driver.console_output(server_id, self.conf.compute.console_max_bytes)

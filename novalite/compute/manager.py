@@ -104,6 +104,7 @@ class ComputeManager:
         while not self._stopping.is_set():
             try:
                 self.driver.start(self.watcher.changed)
+                self.guests.snapshots.clean_up()
                 if self.driver.needs_images:  # real disks: nothing of them may be lost to a wrong name
                     stay(Path(self.conf.state_path, "compute_host"), self.host, self.driver.guests)
                 return

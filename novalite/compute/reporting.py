@@ -129,6 +129,19 @@ class Reporter:
         self._remember(report)
         self.tell(ctx, work, report)
 
+    def progressed(self, ctx: Context, work: HostWork, task_state: str) -> None:
+        """Tell how far the work has come. Raises ActionFailed when nobody waits for it any more; a conductor that
+        cannot be asked is no reason to stop."""
+        try:
+            wanted = self._conductor.progressed(
+                ctx, self.host, work.task_id, work.attempt, work.server.id, task_state
+            )
+        except NovaliteError as error:
+            LOG.info("The conductor was not told of %s of server %s: %s", task_state, work.server.id, error)
+            return
+        if not wanted:
+            raise ActionFailed(verb=work.verb, server_id=work.server.id, reason="it is no longer wanted")
+
     def remembered(self, work: HostWork) -> WorkReport | None:
         """The report of this very piece of work, when it was done before."""
         return self._told.get(name_of(work))

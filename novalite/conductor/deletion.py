@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from novalite.conductor import server_images
 from novalite.conductor.env import Env
 from novalite.context import Context
 from novalite.db import servers
@@ -47,6 +48,8 @@ def begin(env: Env, session: Session, ctx: Context, server: Record, force: bool 
 def for_good(env: Env, session: Session, ctx: Context, server: Record) -> Accepted:
     """Open the task that deletes, and end every other: what they did is made gone."""
     server_id = server["id"]
+    server_images.abandon_tasks(env, session, server)
+    server_images.forget_shelved(env, session, server)
     db_tasks.cancel_others(session, server_id)
     # Read again: a build that was claiming a host has either committed by now or never will.
     host = servers.get(session, server_id)["host"]
@@ -66,6 +69,7 @@ def _begin_soft(env: Env, session: Session, ctx: Context, server_id: str) -> Acc
         return Accepted(server_id=server_id)
     if not _recoverable(server, under_way):
         return None
+    server_images.abandon_tasks(env, session, server)
     db_tasks.cancel_others(session, server_id)
     task_id = _open(env, session, ctx, "soft_delete", server, server["host"])
     servers.begin_delete(session, server_id, task_id, SOFT_DELETING)

@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 from novalite.conductor.env import Env
 from novalite.context import Context
 from novalite.db import hosts, servers
+from novalite.db import tasks as db_tasks
 from novalite.db.models.base import now
 from novalite.errors import ServerNotFound
 from novalite.objects.servers import HostedServer, PowerChange, Verdict, WorkReport
 from novalite.rpc.contracts.servers import HostedServers
-from novalite.states import SEEN, PowerState
+from novalite.states import PROGRESS, SEEN, PowerState
 
 DELETED_FOR = timedelta(days=1)
 
@@ -26,6 +27,18 @@ class HostedServersEndpoint(HostedServers):
 
     def finished(self, ctx: Context, report: WorkReport) -> Verdict:
         return self.env.tasks.finished(report)
+
+    def progressed(
+        self, ctx: Context, host: str, task_id: str, attempt: int, server_id: str, task_state: str
+    ) -> bool:
+        def work(session: Session) -> bool:
+            if not db_tasks.waits(session, task_id, host, attempt):
+                return False
+            if task_state in PROGRESS:
+                servers.change_if_owned(session, server_id, task_id, task_state=task_state)
+            return True
+
+        return self.env.db.run(work)
 
     def on_host(self, ctx: Context, host: str) -> list[HostedServer]:
         with self.env.db.read() as session:

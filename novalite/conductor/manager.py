@@ -78,12 +78,12 @@ class ConductorManager:
         self.env = Env(conf=conf, db=self.db, client=client, host=conf.host)
         self.env.feed = Feed(self.db, client, interval=0 if inline else 0.2)
         self.env.tasks = TaskRunner(self.env, FLOWS, inline=inline, clock=clock)
-        self._wire_companions()
+        self._wire_companions(client)
         self._stopping = threading.Event()
 
-    def _wire_companions(self) -> None:
+    def _wire_companions(self, client: Client) -> None:
         self.env.signer = make_signer(self.db)
-        self.env.images = ConductorImages(self.db, self.env.signer, self.conf)
+        self.env.images = ConductorImages(self.db, self.env.signer, self.conf, client)
 
     def endpoints(self) -> list[Contract]:
         """What this conductor serves."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from novalite.conductor import server_images
+from novalite.conductor.env import Env
 from novalite.context import Context
 from novalite.db import servers
 from novalite.db import tasks as db_tasks
@@ -18,13 +20,16 @@ from novalite.objects.base import Record
 from novalite.states import ERROR
 
 
-def reset(session: Session, ctx: Context, server_id: str, project: str | None, state: str) -> Record:
+def reset(
+    env: Env, session: Session, ctx: Context, server_id: str, project: str | None, state: str
+) -> Record:
     """Set the vm_state (`active` or `error`), end every open task; answers the server as it was.
 
     Raises ServerNotFound.
     """
     servers.hold(session, server_id)
     server = servers.get(session, server_id, project)
+    server_images.abandon_tasks(env, session, server)
     ended = TaskReset(state=state)
     db_tasks.end_open(session, server_id, ended)
     fault = {"fault": servers.fault(ended.sentence, 500, ended.sentence)} if state == ERROR else {}

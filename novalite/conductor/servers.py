@@ -281,7 +281,7 @@ class ServersEndpoint(Servers):
             raise BadRequest(f"The state of a server can be reset to {ACTIVE} or {ERROR} only.")
 
         def work(session: Session) -> Record:
-            return reset_state.reset(session, ctx, server_id, scope(ctx), state)
+            return reset_state.reset(self.env, session, ctx, server_id, scope(ctx), state)
 
         before = self.env.db.run(work)
         LOG.warning("Server %s was reset to %s by user %s; it was %s (%s)",

@@ -91,12 +91,16 @@ class Flow:
     undone; it settles the server, or answers True to begin again (having changed `task.facts`).
 
     `prepare` runs in the accepting transaction, when the state has been checked and the server is marked
-    busy; what it raises refuses the action, and nothing has changed."""
+    busy; what it raises refuses the action, and nothing has changed.
+
+    `abandon` runs in the transaction that ends an open task without undoing it (the server is being deleted, or
+    its state reset): give back there what nothing else would ever give back."""
 
     kind: str
     steps: tuple[AnyStep, ...]
     failed: Callable[[Env, Task, Session, NovaliteError], bool]
     prepare: Callable[[Env, Session, Asked], Prepared] | None = None
+    abandon: Callable[[Env, Task, Session], None] | None = None
 
     def step(self, name: str) -> AnyStep:
         """The step of that name."""

@@ -49,6 +49,10 @@ OPTS = [
         "resize_timeout", mutable=True, default=3600, min=1,
         help="Seconds a host may be busy with one step of a resize; growing a disk copies it first."
     ),
+    cfg.IntOpt(
+        "snapshot_timeout", mutable=True, default=7200, min=1,
+        help="Seconds a host may be busy with making an image of a server and sending it.",
+    ),
     cfg.IntOpt("max_attempts", mutable=True, default=3, min=1, help="Hosts tried for one build."),
     cfg.IntOpt(
         "claim_rounds",

@@ -43,6 +43,12 @@ OPTS = [
                  help="Seconds after which a resize that nobody confirmed or reverted is confirmed. 0: never."),
     cfg.FloatOpt("resize_confirm_poll_interval", default=60.0, min=0.0, mutable=True,
                  help="Seconds between looks for such resizes. 0: off."),
+    # --- shelved servers ---
+    cfg.IntOpt("shelved_offload_time", default=0, min=-1, mutable=True,
+               help="Seconds a shelved server keeps its place on its host. 0: none, it is offloaded at once. "
+               "-1: until somebody asks for it."),
+    cfg.FloatOpt("shelved_poll_interval", default=3600.0, min=0.0, mutable=True,
+                 help="Seconds between looks for shelved servers whose time on their host is over. 0: off."),
     # --- log ---
     cfg.BoolOpt("debug", default=False, mutable=True, help="Log at DEBUG instead of INFO."),
     cfg.ListOpt("default_log_levels", mutable=True,

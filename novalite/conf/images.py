@@ -35,6 +35,15 @@ OPTS = [
         min=60,
         help="How long a compute host may begin to fetch the image of a server it was asked to build.",
     ),
+    cfg.StrOpt(
+        "snapshot_image_format", mutable=True, default="qcow2", choices=["qcow2", "raw"],
+        help="Disk format of images made of servers."
+    ),
+    cfg.ListOpt(
+        "non_inheritable_image_properties", mutable=True, default=["cache_in_nova", "bittorrent"],
+        help="Properties of its base image that an image of a server does not inherit; those of keys and "
+        "signatures never are.",
+    ),
     cfg.IntOpt(
         "limit_param_default", mutable=True, default=25, min=1,
         help="Images in one page when the caller does not say."

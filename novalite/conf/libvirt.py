@@ -48,6 +48,10 @@ OPTS = [
                     "cannot run out of disk because of others."),
     cfg.IntOpt("disk_command_timeout", default=120, min=1,
                help="Seconds one command that makes a disk may take."),
+    cfg.IntOpt("snapshot_timeout", default=3600, min=1, mutable=True,
+               help="Seconds that making an image of a guest's disk may take, without sending it."),
+    cfg.BoolOpt("snapshot_compression", default=False, mutable=True,
+                help="Compress images made of guests' disks (qcow2 only): smaller, and slower to make."),
     # --- console ---
     cfg.IntOpt("console_log_max_bytes", default=2 * 1024 * 1024, min=64 * 1024,
                help="Size at which a guest's serial console log is rotated. virtlogd does that for guests "

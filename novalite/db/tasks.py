@@ -219,6 +219,22 @@ def waiting_for(session: Session, host: str) -> list[tuple[str, float]]:
     return [(row[0], row[1]) for row in rows]
 
 
+def waits(session: Session, task_id: str, host: str, attempt: int) -> bool:
+    """Whether the task waits for exactly this report."""
+    found = session.execute(
+        select(Task.id).where(
+            Task.id == task_id, Task.state == "open", Task.wait_host == host, Task.attempt == attempt
+        )
+    )
+    return found.first() is not None
+
+
+def all_open(session: Session, server_id: str) -> list[Record]:
+    """Every open task of a server, whole."""
+    rows = session.execute(select(*_COLUMNS).where(Task.server_id == server_id, Task.state == "open"))
+    return [dict(zip(_KEYS, row, strict=True)) for row in rows]
+
+
 def open_of_server(session: Session, server_id: str, kind: str) -> str | None:
     """The open task of that kind on a server, if any."""
     return session.execute(

@@ -57,6 +57,8 @@ class Claims:
     """True for tokens of an application credential that may not manage application credentials."""
     image: str | None = None
     """Set: the token opens the bytes of this image and nothing else."""
+    uploads: bool = False
+    """True for a token that writes the bytes of `image`, which a token otherwise reads."""
     context: Context = field(default_factory=Context, compare=False, repr=False)
 
     @property
@@ -103,7 +105,7 @@ def iso_us(moment: int) -> str:
 _KEYS = {
     "i": "issued", "e": "expires", "u": "user", "p": "project", "d": "domain", "s": "system", "r": "roles",
     "m": "methods", "a": "audit_ids", "w": "password_expires_at", "c": "app_cred_id", "x": "restricted",
-    "g": "image",
+    "g": "image", "o": "uploads",
 }  # fmt: skip
 _DEFAULTS = Claims(0, 0)
 
@@ -163,6 +165,7 @@ def as_context(claims: Claims) -> Context:
         system_scope="all" if claims.system else None,
         roles=tuple(r.name for r in claims.roles),
         only_image=claims.image,
+        uploads=claims.uploads,
     )
 
 

@@ -67,9 +67,16 @@ class Signer:
 
     def image_token(self, image_id: str, ttl: int) -> str:
         """A token that reads the bytes of one image for `ttl` seconds and does nothing else."""
+        return self._for_image(image_id, ttl, uploads=False)
+
+    def upload_token(self, image_id: str, ttl: int) -> str:
+        """A token that writes the bytes of one queued image within `ttl` seconds and does nothing else."""
+        return self._for_image(image_id, ttl, uploads=True)
+
+    def _for_image(self, image_id: str, ttl: int, uploads: bool) -> str:
         now = now_us()
-        end = now + ttl * 1_000_000
-        return self.issue(Claims(now, end, methods=("image",), audit_ids=(new_audit_id(),), image=image_id))
+        end, audit_ids = now + ttl * 1_000_000, (new_audit_id(),)
+        return self.issue(Claims(now, end, methods=("image",), audit_ids=audit_ids, image=image_id, uploads=uploads))
 
     def _current(self) -> tuple[bytes, Ed25519PrivateKey]:
         if self._key is None or time.monotonic() - self._loaded > self._refresh:

@@ -11,7 +11,7 @@ from novalite.context import Context
 from novalite.images.store import Store
 from novalite.objects.images import Image, ImageChange, ImageQuery, ImageSource
 from novalite.rpc.client import Client
-from novalite.rpc.contracts.images import Images
+from novalite.rpc.contracts.images import ImageNews, Images
 
 
 class EmbeddedImages:
@@ -47,3 +47,14 @@ class EmbeddedImages:
         location = self.peer.delete(ctx, image_id)
         if location is not None:
             self.store.remove(location)
+
+
+class ImageNewsEndpoint(ImageNews):
+    """What an API process serves on topic `api`, so that bytes of removed images go at once."""
+
+    def __init__(self, images: EmbeddedImages) -> None:
+        self._store = images.store
+
+    def removed(self, ctx: Context, locations: list[str]) -> None:
+        for location in locations:
+            self._store.remove(location)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from novalite.context import Context
-from novalite.objects.images import Image, ImageChange, ImageQuery, ImageSource
+from novalite.objects.base import Record
+from novalite.objects.images import Image, ImageChange, ImageQuery, ImageSource, ImageTarget
 
 
 class ImagePort(Protocol):
@@ -20,6 +21,25 @@ class ImagePort(Protocol):
 
     def source(self, ctx: Context, image: Image) -> ImageSource:
         """How a compute host fetches it; ImageNotActive when there is nothing to fetch."""
+
+
+class ImageMaker(ImagePort, Protocol):
+    """What making images of servers asks besides. `session` as in ImagePort: with it, what is written is written
+    when that transaction commits."""
+
+    def create(self, ctx: Context, values: Record, session: Any = None) -> Image:
+        """A queued image with these fields (those of objects.images.BASE), `properties` and `id`. TooLarge over
+        the number of properties."""
+
+    def target(self, ctx: Context, image: Image, seconds: float) -> ImageTarget:
+        """How a compute host sends the bytes of a queued image within `seconds`."""
+
+    def owned(self, owner: str, properties: dict[str, str], session: Any = None) -> list[Image]:
+        """Images of one project with all of these properties, newest first."""
+
+    def discard(self, image_id: str, session: Any = None) -> bool:
+        """The image is gone, record and bytes, whosever it was; absence is success. False for a protected one,
+        which stays."""
 
 
 class ImageCatalog(Protocol):

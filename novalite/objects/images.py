@@ -53,6 +53,15 @@ class ImageSource(Message):
     properties: dict[str, str] = Field(default_factory=dict)
 
 
+class ImageTarget(Message):
+    """Where a host sends the bytes of one queued image. `token` writes this one image and does nothing else."""
+
+    id: str
+    url: str
+    token: str = ""
+    disk_format: str
+
+
 # --- what may be asked and changed -----------------------------------------------------------------
 
 STATUSES = (

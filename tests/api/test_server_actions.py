@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import ServersUnderTest
-from tests.api.scripted import FOREIGN, SERVER
+from tests.api.scripted import SERVER
 from tests.api.support import message
 
 
@@ -98,6 +98,7 @@ def test_console_output(api: ServersUnderTest, value: Any, lines: int) -> None:
 
 
 def test_actions_of_later_days_look_for_the_server_first(api: ServersUnderTest) -> None:
-    assert act(api, {"shelve": None}).status_code == 501
-    assert "shelve is not available" in message(act(api, {"shelve": None}))
-    assert api.post(f"/servers/{FOREIGN}/action", {"shelve": None}).status_code == 404
+    assert act(api, {"migrate": None}, token="admin").status_code == 501
+    assert "migrate is not available" in message(act(api, {"migrate": None}, token="admin"))
+    absent = "00000000-0000-4000-8000-0000000000ff"
+    assert api.post(f"/servers/{absent}/action", {"migrate": None}, token="admin").status_code == 404

@@ -248,3 +248,51 @@ def test_a_rescued_server_runs_from_the_rescue_image_and_sees_its_own_disk_secon
     assert shared.starts_of("red") == 1
     assert shared.run("cat /root/mended; rm /root/mended") == "mend me\n"
     assert [path.name for path in shared.folder.glob("disk*")] == ["disk"]
+# --- images and shelves ---------------------------------------------------------------------------
+
+
+def leftovers(real: RealCloud) -> list[str]:
+    """Working files of snapshots."""
+    return [str(path) for path in (real.folder / "instances").glob("_snapshots/*/*")]
+
+
+def test_an_image_of_a_running_guest_boots_as_another(real: RealCloud, shared: Guest) -> None:
+    """The guest never stops, and what it had written a moment before is there, because it was frozen for one."""
+    boots = shared.boots()
+    shared.run("echo written > /root/a-moment-before")
+    image = shared.act({"createImage": {"name": "of a running guest"}})["image_id"]
+    assert (shared.status(), shared.boots()) == ("ACTIVE", boots)
+    shared.run("echo later > /root/a-moment-after; sync")  # thawed, and no job of libvirt's holds its disk
+    assert shared.xml().find("devices/disk/mirror") is None
+    assert leftovers(real) == []
+    copy = real.boot("copy", imageRef=image)
+    assert copy.run("cat /root/a-moment-before; ls /root/a-moment-after 2>/dev/null; true") == "written\n"
+    assert real.member.delete(f"/servers/{copy.id}").status_code == 204
+
+
+def test_a_paused_guest_stays_paused_while_its_image_is_made(real: RealCloud, shared: Guest) -> None:
+    shared.act({"pause": None})
+    body = {"name": "of a paused guest", "backup_type": "daily", "rotation": 1}
+    image = shared.act({"createBackup": body})["image_id"]
+    assert shared.status() == "PAUSED"
+    said = real.member.get(f"/image/v2/images/{image}")
+    assert (said["status"], said["virtual_size"], said["backup_type"]) == ("active", 1 << 30, "daily")
+    shared.act({"unpause": None})
+    assert shared.run("echo goes on") == "goes on\n"
+    assert leftovers(real) == []
+
+
+def test_a_shelved_guest_comes_back_with_what_it_had_written(real: RealCloud) -> None:
+    guest = real.boot("shelf")
+    guest.run("echo kept > /root/on-disk; sync")
+    guest.act({"shelve": None})
+    assert guest.status() == "SHELVED_OFFLOADED"
+    assert guest.traces() == [], "nothing of it is on the host"
+    assert [i["status"] for i in real.member.get("/image/v2/images?name=shelf-shelved")["images"]] == ["active"]
+    guest.act({"unshelve": None})
+    guest.wait_up(1)
+    assert guest.status() == "ACTIVE"
+    assert guest.run("cat /root/on-disk") == "kept\n"
+    assert real.member.get("/image/v2/images?name=shelf-shelved")["images"] == []
+    assert real.member.delete(f"/servers/{guest.id}").status_code == 204
+    assert guest.traces() == []

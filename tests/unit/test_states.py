@@ -57,6 +57,11 @@ ALLOWED = {
     "resize": ({"active", "stopped"}, "resized"),
     "confirm_resize": ({"resized"}, None),
     "revert_resize": ({"resized"}, None),
+    "createImage": ({"active", "stopped", "paused", "suspended"}, None),
+    "createBackup": ({"active", "stopped", "paused", "suspended"}, None),
+    "shelve": ({"active", "stopped", "paused", "suspended"}, None),  # or at once to shelved_offloaded
+    "shelveOffload": ({"shelved"}, None),
+    "unshelve": ({"shelved", "shelved_offloaded"}, "active"),
 }
 
 

@@ -46,6 +46,22 @@ Watcher = Callable[[str, PowerState], None]
 
 
 @runtime_checkable
+class Snapshots(Protocol):
+    """A hypervisor that can make images of its guests' root disks."""
+
+    def snapshot(self, spec: GuestSpec, to: Path, format: str, check: Callable[[], None]) -> None:
+        """Write the root disk as it is now into a new file, whole and of this format (raw, qcow2), whatever state
+        the guest is in, and without stopping it. `check` is called often and may raise to end it.
+
+        A guest whose image says `os_require_quiesce` has its file systems frozen meanwhile, or it fails; others
+        where that is possible. Working files are made beside `to`; the caller removes the folder.
+        """
+
+    def forget_snapshot(self, server_id: str) -> None:
+        """End what an interrupted snapshot left running in the hypervisor; nothing is success."""
+
+
+@runtime_checkable
 class Driver(Protocol):
     """A hypervisor. `needs_images` is False for drivers that build no disks."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from oslo_config import cfg
 
-from novalite.compute.virt import fake_disks, fake_insight, fake_resize
+from novalite.compute.virt import fake_disks, fake_images, fake_insight, fake_resize
 from novalite.compute.virt.driver import BaseImage, Guest, Watcher
 from novalite.compute.virt.fake_faults import Faults
 from novalite.compute.virt.fake_state import Journal
@@ -290,6 +290,17 @@ class FakeDriver:
         """See fake_insight."""
         guest = self._while_running("diagnostics", server_id, "")
         return fake_insight.diagnostics(guest.vcpus, guest.ram_mb, guest.root_mb, guest.history.count("b"))
+
+    def snapshot(self, spec: GuestSpec, to: Path, format: str, check: Callable[[], None]) -> None:
+        """A disk with nothing on it but whose it is."""
+        self.faults.meet("snapshot")
+        if self.power_state(spec.id) is PowerState.NOSTATE:
+            raise GuestNotFound(server_id=spec.id)
+        check()
+        to.write_bytes(fake_images.content(format, spec.id, spec.flavor.disk_gb))
+
+    def forget_snapshot(self, server_id: str) -> None:
+        """Nothing is ever left."""
 
     # --- guests ------------------------------------------------------------------------------
 

@@ -64,6 +64,7 @@ class ImagesEndpoint(Images):
     # --- bytes -------------------------------------------------------------------------------
 
     def begin_upload(self, ctx: Context, image_id: str, stage: bool = False) -> Record:
+        ctx = _of_token(ctx, image_id, uploads=True)
         return self.db.run(lambda session: uploads.begin(session, ctx, image_id, stage))
 
     def renew_upload(self, ctx: Context, image_id: str, upload_id: str) -> None:
@@ -85,10 +86,7 @@ class ImagesEndpoint(Images):
         self.db.run(work)
 
     def opened(self, ctx: Context, image_id: str) -> Record:
-        if ctx.only_image is not None:
-            if ctx.only_image != image_id:
-                raise ImageNotFound(image_id=image_id)
-            ctx = ctx.model_copy(update={"roles": ("admin",)})  # the token itself is the permission
+        ctx = _of_token(ctx, image_id, uploads=False)
         row = m.Image
         more = (row.location, row.size, row.checksum)
         found = self._read(lambda session: records.find(session, ctx, image_id, *more))
@@ -127,3 +125,12 @@ class ImagesEndpoint(Images):
     def _read(self, work: Callable[[Session], T]) -> T:
         with self.db.read() as session:
             return work(session)
+
+
+def _of_token(ctx: Context, image_id: str, uploads: bool) -> Context:
+    """The caller; one whose token is for the bytes of this very image may do with them what the token says."""
+    if ctx.only_image is None:
+        return ctx
+    if ctx.only_image != image_id or ctx.uploads != uploads:
+        raise ImageNotFound(image_id=image_id)
+    return ctx.model_copy(update={"roles": ("admin",)})  # the token itself is the permission

@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 
 from novalite.conductor.env import Env
 from novalite.conductor.periodic.image_requests import AskForImages
+from novalite.conductor.periodic.offload_shelved import OffloadShelved
 from novalite.conductor.periodic.poll_rebooting import PollRebooting
 from novalite.conductor.periodic.poll_rescued import PollRescued
 from novalite.conductor.periodic.reclaim_deleted import ReclaimDeleted
@@ -55,6 +56,7 @@ class Job(Protocol):
 
 JOBS: tuple[type, ...] = (
     AskForImages,
+    OffloadShelved,
     PollRebooting,
     PollRescued,
     ReclaimDeleted,

@@ -5,28 +5,36 @@ from novalite.conductor.tasks.change_password import CHANGE_PASSWORD
 from novalite.conductor.tasks.confirm_resize import CONFIRM_RESIZE
 from novalite.conductor.tasks.create_server import CREATE_SERVER
 from novalite.conductor.tasks.delete_server import DELETE_SERVER
+from novalite.conductor.tasks.offload import OFFLOAD
 from novalite.conductor.tasks.power import POWER
 from novalite.conductor.tasks.rebuild import REBUILD
 from novalite.conductor.tasks.rescue import RESCUE, UNRESCUE
 from novalite.conductor.tasks.resize import RESIZE
 from novalite.conductor.tasks.restore import RESTORE
 from novalite.conductor.tasks.revert_resize import REVERT_RESIZE
+from novalite.conductor.tasks.shelve import SHELVE
 from novalite.conductor.tasks.signal import SIGNAL
+from novalite.conductor.tasks.snapshot import SNAPSHOT
 from novalite.conductor.tasks.soft_delete import SOFT_DELETE
+from novalite.conductor.tasks.unshelve import UNSHELVE
 
 _ALL = (
     CHANGE_PASSWORD,
     CONFIRM_RESIZE,
     CREATE_SERVER,
     DELETE_SERVER,
+    OFFLOAD,
     POWER,
     REBUILD,
     RESCUE,
     RESIZE,
     RESTORE,
     REVERT_RESIZE,
+    SHELVE,
     SIGNAL,
+    SNAPSHOT,
     SOFT_DELETE,
     UNRESCUE,
+    UNSHELVE,
 )
 FLOWS: dict[str, Flow] = {flow.kind: flow for flow in _ALL}

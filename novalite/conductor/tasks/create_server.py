@@ -123,27 +123,38 @@ def settle(env: Env, task: Task, session: Session) -> None:
 
 def failed(env: Env, task: Task, session: Session, error: NovaliteError) -> bool:
     """Try again where that can help, else ERROR with the reason."""
+    final = elsewhere(env, task, error)
+    if final is None:
+        return True
+    servers.fail(session, task.server_id, task.id, servers.fault(final.sentence, 500, final.sentence))
+    return False
+
+
+def elsewhere(env: Env, task: Task, error: NovaliteError) -> NovaliteError | None:
+    """None when steps were put back to be done again on another host; else the error that ends the attempts.
+
+    For flows with the steps select, claim and build.
+    """
     conf = env.conf.conductor
     if isinstance(error, CandidatesLost):
         rounds = task.facts["rounds"] = task.facts.get("rounds", 0) + 1
         if rounds < conf.claim_rounds:
             task.restart("select")
-            return True
-        error = NoValidHost(reason=error.sentence)
-    elif isinstance(error, NovaliteError) and (host := task.done.get("claim")):
+            return None
+        return NoValidHost(reason=error.sentence)
+    if host := task.done.get("claim"):
         task.facts.setdefault("excluded", {})[host] = error.sentence
         failures = task.facts.setdefault("failures", [])
         failures.append(error.sentence)
         if len(failures) < conf.max_attempts and not task.args["spec"].get("forced_host"):
             # What else was proposed may be as dead as a host that fell silent meanwhile.
             task.restart(*(["select"] if isinstance(error, HostDown) else []), "claim", "build")
-            return True
+            return None
         if len(failures) > 1:
-            error = NoValidHost(
+            return NoValidHost(
                 reason=f"Exceeded maximum number of retries ({conf.max_attempts}). {error.sentence}"
             )
-    servers.fail(session, task.server_id, task.id, servers.fault(error.sentence, 500, error.sentence))
-    return False
+    return error
 
 
 CREATE_SERVER = Flow(

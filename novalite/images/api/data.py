@@ -36,8 +36,9 @@ def add_routes(bp: Blueprint) -> None:
 
 
 @streams
+@opens_to_image_tokens("PUT")
 def upload(image_id: str) -> Response:
-    """Take the bytes of a queued image; it is active when this is answered."""
+    """Take the bytes of a queued image; it is active when this is answered. A token for this needs no role."""
     return _take(image_id, staged=False)
 
 
@@ -48,7 +49,8 @@ def stage(image_id: str) -> Response:
 
 
 def _take(image_id: str, staged: bool) -> Response:
-    authorize("upload_image")
+    if caller().only_image is None:
+        authorize("upload_image")
     if request.mimetype != "application/octet-stream":
         raise UnsupportedMediaType("The Content-Type of image bytes must be application/octet-stream.")
     chunked = request.content_length is None and "Transfer-Encoding" in request.headers
@@ -121,7 +123,7 @@ def import_image(image_id: str) -> Response:
 # --- out -----------------------------------------------------------------------------------------
 
 
-@opens_to_image_tokens
+@opens_to_image_tokens("GET")
 def download(image_id: str) -> Response:
     """The bytes; 204 when there are none. A token for this very image needs no role."""
     if caller().only_image is None:

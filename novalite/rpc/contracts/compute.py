@@ -45,6 +45,16 @@ class Guests(Contract, topic="compute", namespace="guests", version="1.1"):
         """
         raise NotImplementedError
 
+    @cast()
+    def snapshot(self, ctx: Context, work: HostWork) -> None:
+        """Make an image of the root disk as it is now and send it to the image service.
+
+        `work.params`: `image`, an objects.images.ImageTarget, and `states`, the task_states to tell before the
+        disk is read and before it is sent. The report's facts: size, checksum (MD5), sha512; without them when
+        the image had its bytes already.
+        """
+        raise NotImplementedError
+
     @call(timeout=30)
     def console_output(self, ctx: Context, server_id: str, length: int | None = None) -> str:
         """The last `length` lines of the serial console; None: all that is kept (bounded)."""

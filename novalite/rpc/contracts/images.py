@@ -5,7 +5,7 @@ from __future__ import annotations
 from novalite.context import Context
 from novalite.objects.base import Record
 from novalite.objects.images import ImageChange, ImageQuery, ImageSource, StoredBytes
-from novalite.rpc.contracts.base import Contract, call
+from novalite.rpc.contracts.base import Contract, call, fanout
 
 
 class Images(Contract, topic="conductor", namespace="images", version="1.0"):
@@ -111,4 +111,13 @@ class Images(Contract, topic="conductor", namespace="images", version="1.0"):
     @call()
     def known_locations(self, ctx: Context, locations: list[str]) -> list[str]:
         """Those of the locations that belong to an image."""
+        raise NotImplementedError
+
+
+class ImageNews(Contract, topic="api", namespace="image_news", version="1.0"):
+    """conductor -> every API worker. A lost message costs nothing but disk until the store's next sweep."""
+
+    @fanout()
+    def removed(self, ctx: Context, locations: list[str]) -> None:
+        """Bytes whose records are gone: remove them."""
         raise NotImplementedError

@@ -126,12 +126,20 @@ class Tasks(Contract, topic="conductor", namespace="tasks", version="1.0"):
         raise NotImplementedError
 
 
-class HostedServers(Contract, topic="conductor", namespace="hosted_servers", version="1.0"):
+class HostedServers(Contract, topic="conductor", namespace="hosted_servers", version="1.1"):
     """compute -> conductor. A host may speak only of servers that live on it or are being built there."""
 
     @call(timeout=60)
     def finished(self, ctx: Context, report: WorkReport) -> Verdict:
         """HostWork is over; may be told twice. The verdict says whether the guest may stay."""
+        raise NotImplementedError
+
+    @call(timeout=10)
+    def progressed(
+        self, ctx: Context, host: str, task_id: str, attempt: int, server_id: str, task_state: str
+    ) -> bool:
+        """The work in hand has come so far (a task_state of states.PROGRESS). False: nobody waits for it any
+        more, so it should be given up."""
         raise NotImplementedError
 
     @call()

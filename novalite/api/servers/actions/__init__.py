@@ -4,6 +4,7 @@ from novalite.api.servers.actions import (
     admin,
     consoles,
     deferred_delete,
+    images,
     later,
     locks,
     networks,
@@ -13,6 +14,7 @@ from novalite.api.servers.actions import (
     remote_consoles,
     rescue,
     resize,
+    shelving,
 )
 from novalite.api.servers.actions.table import ACTIONS
 
@@ -21,6 +23,7 @@ __all__ = [
     "admin",
     "consoles",
     "deferred_delete",
+    "images",
     "later",
     "locks",
     "networks",
@@ -30,4 +33,5 @@ __all__ = [
     "remote_consoles",
     "rescue",
     "resize",
+    "shelving",
 ]

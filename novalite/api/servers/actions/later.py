@@ -12,11 +12,6 @@ from novalite.errors import Gone, NotImplementedHere
 
 LATER = {
     # action: (policy, first minor version, last minor version)
-    "shelve": ("os_compute_api:os-shelve:shelve", 1, None),
-    "shelveOffload": ("os_compute_api:os-shelve:shelve_offload", 1, None),
-    "unshelve": ("os_compute_api:os-shelve:unshelve", 1, None),
-    "createImage": ("os_compute_api:servers:create_image", 1, None),
-    "createBackup": ("os_compute_api:os-create-backup", 1, None),
     "migrate": ("os_compute_api:os-migrate-server:migrate", 1, None),
     "os-migrateLive": ("os_compute_api:os-migrate-server:migrate_live", 1, None),
     "evacuate": ("os_compute_api:os-evacuate", 1, None),

@@ -6,6 +6,8 @@ import logging
 import os
 import shutil
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from novalite.errors import DriverError
@@ -25,30 +27,28 @@ PACKAGES = {
 MEMORY = 1 << 30
 """Bytes of address space: qemu-img needs 300 MB; a crafted image must not take the host's memory."""
 
+CHECKED = 0.2
+"""Seconds between looks whether a program is still wanted."""
+
 _SYSTEM_FOLDERS = ("/usr/sbin", "/sbin")  # not in every daemon's PATH
 
 
-def run(program: str, *words: str | Path, seconds: int) -> str:
-    """Run a program and return what it printed; DriverError says why it failed.
+def run(
+    program: str, *words: str | Path, seconds: float, check: Callable[[], None] = lambda: None
+) -> str:
+    """Run a program and return what it printed; DriverError says why it failed. `check` is called a few times a
+    second; what it raises ends the program.
 
     oslo.concurrency's execute is not used: on a time-out it leaves the program running, its limits
     cost an interpreter start per command, and it runs Python between fork and exec, which can
     deadlock in a daemon of many threads. prlimit(1) costs 1 ms.
     """
-    limits = [_find("prlimit"), f"--as={MEMORY}", f"--cpu={seconds}", "--core=0", "--"]
+    limits = [_find("prlimit"), f"--as={MEMORY}", f"--cpu={max(1, int(seconds))}", "--core=0", "--"]
     argv = [*limits, _find(program), *(str(word) for word in words)]
     try:
-        done = subprocess.run(
-            argv,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            timeout=seconds,
-            env={**os.environ, "LC_ALL": "C"},
-        )
+        done = _done(argv, time.monotonic() + seconds, check)
     except subprocess.TimeoutExpired as error:
-        raise DriverError(reason=f"{program} was not done within {seconds} seconds and was ended") from error
+        raise DriverError(reason=f"{program} was not done within {seconds:g} seconds and was ended") from error
     except OSError as error:
         raise DriverError(reason=f"{program} could not be run: {error}") from error
     if done.returncode:
@@ -57,6 +57,34 @@ def run(program: str, *words: str | Path, seconds: int) -> str:
         why = "; ".join(said.splitlines()[-3:]) or f"exit code {done.returncode}"
         raise DriverError(reason=f"{program}: {why.removeprefix(program + ': ')}")
     return done.stdout
+
+
+def _done(
+    argv: list[str], deadline: float, check: Callable[[], None]
+) -> subprocess.CompletedProcess[str]:
+    """The program's end. Raises TimeoutExpired, and what `check` raises; then the program has been killed."""
+    with subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env={**os.environ, "LC_ALL": "C"},
+    ) as process:
+        try:
+            while True:
+                check()
+                left = deadline - time.monotonic()
+                try:
+                    out, err = process.communicate(timeout=min(CHECKED, max(0.0, left)))
+                    return subprocess.CompletedProcess(argv, process.returncode, out, err)
+                except subprocess.TimeoutExpired:
+                    if left <= 0:
+                        raise
+        except BaseException:
+            process.kill()
+            raise
 
 
 def _find(program: str) -> str:

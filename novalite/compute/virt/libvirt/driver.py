@@ -23,6 +23,7 @@ from novalite.compute.virt.libvirt import (
     disks,
     embedded,
     exchange,
+    snapshots,
     states,
 )
 from novalite.compute.virt.libvirt.connection import Connection
@@ -264,6 +265,17 @@ class LibvirtDriver:
     def diagnostics(self, server_id: str) -> GuestDiagnostics:
         """What libvirt counts."""
         return diagnostics.ask(self.connection, server_id, self._known().facts.virt_type)
+
+    # --- images -------------------------------------------------------------------------------
+
+    def snapshot(self, spec: GuestSpec, to: Path, format: str, check: Callable[[], None]) -> None:
+        """See driver.Snapshots."""
+        guest, disk = self._domain(spec.id), self.disks.folder(spec.id) / "disk"
+        snapshots.take(spec, snapshots.shot(guest, disk, to, format, self.conf.libvirt, check))
+
+    def forget_snapshot(self, server_id: str) -> None:
+        """See driver.Snapshots."""
+        snapshots.end(self._domain(server_id), self.disks.folder(server_id) / "disk")
 
     # --- inside -------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ class Domain:
     def state(self) -> tuple[int, int] | None:
         """libvirt's (state, reason); None when there is no such domain."""
         try:
-            found: list[int] = self._ask("state", lambda domain: domain.state())
+            found: list[int] = self.ask("state", lambda domain: domain.state())
         except GuestNotFound:
             return None
         return found[0], found[1]
@@ -51,7 +51,7 @@ class Domain:
     def mark(self) -> Mark | None:
         """novalite's mark; None when there is no such domain or somebody else made it."""
         try:
-            return self._ask("metadata", read_mark)
+            return self.ask("metadata", read_mark)
         except GuestNotFound:
             return None
 
@@ -72,24 +72,24 @@ class Domain:
     def press_power_button(self) -> None:
         """ACPI power button: the guest may shut down."""
         flags = module().VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN
-        self._ask("shutdown", lambda domain: domain.shutdownFlags(flags))
+        self.ask("shutdown", lambda domain: domain.shutdownFlags(flags))
 
     def ask_to_reboot(self) -> None:
         """ACPI power button, after which libvirt starts the guest again in the same QEMU."""
         flags = module().VIR_DOMAIN_REBOOT_ACPI_POWER_BTN
-        self._ask("reboot", lambda domain: domain.reboot(flags))
+        self.ask("reboot", lambda domain: domain.reboot(flags))
 
     def pause(self) -> None:
         """Stop its CPUs."""
-        self._ask("suspend", lambda domain: domain.suspend())
+        self.ask("suspend", lambda domain: domain.suspend())
 
     def unpause(self) -> None:
         """Let its CPUs go on."""
-        self._ask("resume", lambda domain: domain.resume())
+        self.ask("resume", lambda domain: domain.resume())
 
     def inject_nmi(self) -> None:
         """A non-maskable interrupt on its first CPU."""
-        self._ask("NMI", lambda domain: domain.injectNMI(0))
+        self.ask("NMI", lambda domain: domain.injectNMI(0))
 
     def set_password(self, user: str, password: str, seconds: float) -> None:
         """By the agent inside. GuestAgentMissing when it is not configured, not connected, or does not answer."""
@@ -104,16 +104,16 @@ class Domain:
                     raise
                 raise GuestAgentMissing(server_id=self.server_id, reason=error.get_error_message()) from error
 
-        self._ask("set a password", ask, seconds)
+        self.ask("set a password", ask, seconds)
 
     def has_saved_memory(self) -> bool:
         """True when its memory was saved and not yet restored."""
-        return bool(self._ask("saved memory", lambda domain: domain.hasManagedSaveImage()))
+        return bool(self.ask("saved memory", lambda domain: domain.hasManagedSaveImage()))
 
     def save(self, seconds: float) -> None:
         """Save its memory and stop it; it is to run, not to be paused, when it is restored."""
         flags = module().VIR_DOMAIN_SAVE_RUNNING
-        self._ask("save", lambda domain: domain.managedSave(flags), seconds)
+        self.ask("save", lambda domain: domain.managedSave(flags), seconds)
 
     def forget_saved_memory(self) -> None:
         """Remove saved memory; none is success."""
@@ -134,7 +134,9 @@ class Domain:
         if self.state() is not None:
             self._order("undefine", lambda domain: domain.undefineFlags(flags), lambda: self.state() is None)
 
-    def _ask(self, what: str, work: Callable[[Any], T], seconds: float | None = None) -> T:
+    def ask(self, what: str, work: Callable[[Any], T], seconds: float | None = None) -> T:
+        """`work(libvirt's domain)` with a deadline; GuestNotFound when there is no such domain."""
+
         def on_domain(native: Any) -> T:
             return work(native.lookupByUUIDString(self.server_id))
 
@@ -145,7 +147,7 @@ class Domain:
     ) -> None:
         """Do it; an error does not count when what was wanted is so, as when the guest ended meanwhile."""
         try:
-            self._ask(what, work, seconds)
+            self.ask(what, work, seconds)
         except (DriverError, GuestNotFound):
             try:
                 came_true = done()
