@@ -28,7 +28,7 @@ from novalite.api.schemas import (
     unpadded,
     wrong,
 )
-from novalite.errors import BadRequest, Conflict, FlavorExtraSpecNotFound
+from novalite.errors import BadRequest, FlavorExtraSpecNotFound
 from novalite.objects.base import Record
 from novalite.rpc.contracts.flavors import Flavors
 
@@ -356,8 +356,6 @@ def act(call: Call, flavor_id: str) -> Result:
 
 def _add_access(call: Call, flavor_id: str, project_id: str) -> list[str]:
     authorize(ACCESS + ":add_tenant_access")
-    flavors = runtime().peer(Flavors)
-    if call.minor >= 7 and flavors.show(call.ctx, flavor_id)["is_public"]:
-        raise Conflict("Access cannot be given to a public flavor: every project may use it.")
     require_project(call, project_id)
-    return flavors.add_access(call.ctx, flavor_id, project_id)
+    private = call.minor >= 7
+    return runtime().peer(Flavors).add_access(call.ctx, flavor_id, project_id, only_private=private)

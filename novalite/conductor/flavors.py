@@ -10,7 +10,7 @@ from novalite.conductor.env import Env
 from novalite.context import Context
 from novalite.db import flavors
 from novalite.db.models.compute import new_id
-from novalite.errors import BadRequest, NotFound
+from novalite.errors import BadRequest, Conflict, NotFound
 from novalite.objects.base import Record
 from novalite.objects.flavors import Flavor
 from novalite.rpc.contracts.flavors import Flavors
@@ -82,8 +82,12 @@ class FlavorsEndpoint(Flavors):
                 raise NotFound("Access list not available for public flavors.")
             return flavors.access(session, flavor_id)
 
-    def add_access(self, ctx: Context, flavor_id: str, project_id: str) -> list[str]:
+    def add_access(
+        self, ctx: Context, flavor_id: str, project_id: str, only_private: bool = False
+    ) -> list[str]:
         def work(session: Session) -> list[str]:
+            if only_private and flavors.get(session, ctx, flavor_id)["is_public"]:
+                raise Conflict("Access cannot be given to a public flavor: every project may use it.")
             flavors.add_access(session, flavor_id, project_id)
             return flavors.access(session, flavor_id)
 

@@ -40,6 +40,7 @@ ENDPOINTS = (
     ("novalite.conductor.aggregates", "AggregatesEndpoint"),
     ("novalite.conductor.server_groups", "ServerGroupsEndpoint"),
     ("novalite.conductor.usage", "UsageEndpoint"),
+    ("novalite.conductor.external_events", "ExternalEventsEndpoint"),
     ("novalite.conductor.flavors", "FlavorsEndpoint"),
     ("novalite.conductor.keypairs", "KeypairsEndpoint"),
     ("novalite.conductor.quotas", "QuotasEndpoint"),

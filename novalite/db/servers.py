@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from novalite.db import server_groups
 from novalite.db.models import compute
 from novalite.db.models.base import iso, now
 from novalite.db.session import run_statement
@@ -152,7 +151,6 @@ def mark_deleted(session: Session, server_id: str) -> None:
             terminated_at=moment, updated_at=moment, state_since=moment,
         )
     )  # fmt: skip
-    server_groups.leave(session, server_id)
 
 
 def change_if_idle(session: Session, server_id: str, vm_state: str, /, **values: Any) -> bool:

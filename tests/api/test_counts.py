@@ -203,6 +203,14 @@ def test_parts_of_servers_are_written_by_one_call(cloud: Cloud) -> None:
         assert cost.statements <= statements, (path, cost.statements)
 
 
+def test_what_an_event_costs(cloud: Cloud) -> None:
+    admin, member = cloud.rest("admin"), cloud.rest()
+    server = member.boot("web", imageRef=member.image())
+    events = [{"name": "network-changed", "server_uuid": server}] * 50
+    cost = Costs(cloud, lambda: admin.post("/os-server-external-events", {"events": events}))
+    assert ([name for _, name in cost.messages], cost.statements) == (["external_events.deliver"], 2)
+
+
 def test_every_read_is_one_call(cloud: Cloud) -> None:
     admin, member = cloud.rest("admin"), cloud.rest()
     image = member.image()

@@ -235,14 +235,10 @@ POST /os-volumes_boot/{}/action -102
 """
 
 TO_COME = (
-    "DELETE /os-assisted-volume-snapshots/{}",
     "DELETE /servers/{}/migrations/{}",
-    "GET /os-console-auth-tokens/{}",
     "GET /os-migrations",
     "GET /servers/{}/migrations",
     "GET /servers/{}/migrations/{}",
-    "POST /os-assisted-volume-snapshots",
-    "POST /os-server-external-events",
     "POST /servers/{}/migrations/{}/action",
 )
 """Routes of this release that are being made."""

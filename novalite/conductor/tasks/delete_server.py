@@ -6,8 +6,9 @@ from sqlalchemy.orm import Session
 
 from novalite.conductor import resizing
 from novalite.conductor.env import Env
+from novalite.conductor.server_groups import group_of
 from novalite.conductor.task import CommitStep, Flow, HostStep, Task
-from novalite.db import allocations, servers
+from novalite.db import allocations, server_groups, servers
 from novalite.errors import NovaliteError
 from novalite.objects.servers import HostWork
 from novalite.rpc.contracts.compute import Guests
@@ -21,7 +22,10 @@ def destroy(env: Env, task: Task, work: HostWork) -> None:
 def settle(env: Env, task: Task, session: Session) -> None:
     """Give back what it held; a host that was dead removes the guest when it is back."""
     task.touched.update(allocations.release(session, task.server_id))
-    task.touched.update(resizing.end_with_server(session, task.load_server(session)))
+    server = task.load_server(session)
+    task.touched.update(resizing.end_with_server(session, server))
+    if group_of(server["scheduler_hints"]):
+        server_groups.leave(session, task.server_id)
     servers.mark_deleted(session, task.server_id)
 
 

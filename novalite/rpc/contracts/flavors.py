@@ -7,7 +7,7 @@ from novalite.objects.base import Record
 from novalite.rpc.contracts.base import Contract, call
 
 
-class Flavors(Contract, topic="conductor", namespace="flavors", version="1.0"):
+class Flavors(Contract, topic="conductor", namespace="flavors", version="1.1"):
     """Flavor records: flavor_id, name, vcpus, ram_mb, disk_gb, ephemeral_gb, swap_mb, rxtx_factor,
     is_public, disabled, description, extra_specs."""
 
@@ -63,8 +63,10 @@ class Flavors(Contract, topic="conductor", namespace="flavors", version="1.0"):
         raise NotImplementedError
 
     @call()
-    def add_access(self, ctx: Context, flavor_id: str, project_id: str) -> list[str]:
-        """Grant; FlavorAccessExists on a duplicate."""
+    def add_access(
+        self, ctx: Context, flavor_id: str, project_id: str, only_private: bool = False
+    ) -> list[str]:
+        """Grant; FlavorAccessExists on a duplicate, with `only_private` Conflict for a public flavor."""
         raise NotImplementedError
 
     @call()

@@ -72,7 +72,7 @@ def test_members_and_where_they_are(db: Database) -> None:
         assert server_groups.hosts(session, group) == {"alpha": 2, "beta": 1, "gamma": 1}
         assert server_groups.hosts(session, group, [moving]) == {"alpha": 1}
         assert server_groups.size(session, group) == 3
-        servers.mark_deleted(session, here)
+        server_groups.leave(session, here)
         assert server_groups.of_server(session, here) == []
         assert server_groups.size(session, group) == 2
         assert server_groups.hosts(session, a_group(session)) == {}
