@@ -3,14 +3,15 @@
 What was under way ends here and now and is not undone: it may be the undoing that hangs. A conductor that is at
 work on it finds at its next write that the task is over; a host that still does something reports to nobody, and
 the next comparison of power states says what came of it. A server that was rescued is so no longer: a hard reboot
-starts its guest from its own disks.
+starts its guest from its own disks. A resize is neither confirmed nor taken back: the server keeps the flavor that
+its record has, and the room for that.
 """
 
 from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import server_images
+from novalite.conductor import resizing, server_images
 from novalite.conductor.env import Env
 from novalite.context import Context
 from novalite.db import servers
@@ -22,10 +23,9 @@ from novalite.states import ERROR
 
 def reset(
     env: Env, session: Session, ctx: Context, server_id: str, project: str | None, state: str
-) -> Record:
-    """Set the vm_state (`active` or `error`), end every open task; answers the server as it was.
-
-    Raises ServerNotFound.
+) -> tuple[Record, list[str]]:
+    """Set the vm_state (`active` or `error`), end every open task; answers the server as it was, and the hosts
+    where room was given back. Raises ServerNotFound.
     """
     servers.hold(session, server_id)
     server = servers.get(session, server_id, project)
@@ -33,6 +33,8 @@ def reset(
     ended = TaskReset(state=state)
     db_tasks.end_open(session, server_id, ended)
     fault = {"fault": servers.fault(ended.sentence, 500, ended.sentence)} if state == ERROR else {}
-    servers.change(session, server_id, vm_state=state, task_state=None, task_id=None, rescue=None, **fault)
+    columns, hosts = resizing.give_up(session, server)
+    columns |= {"vm_state": state, "task_state": None, "task_id": None, "rescue": None, **fault}
+    servers.change(session, server_id, **columns)
     db_tasks.record_done(session, ctx, "resetState", server_id, server["project_id"])
-    return server
+    return server, hosts

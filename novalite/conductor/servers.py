@@ -280,10 +280,10 @@ class ServersEndpoint(Servers):
         if state not in (ACTIVE, ERROR):
             raise BadRequest(f"The state of a server can be reset to {ACTIVE} or {ERROR} only.")
 
-        def work(session: Session) -> Record:
-            return reset_state.reset(self.env, session, ctx, server_id, scope(ctx), state)
-
-        before = self.env.db.run(work)
+        before, hosts = self.env.db.run(
+            lambda session: reset_state.reset(self.env, session, ctx, server_id, scope(ctx), state)
+        )
+        self.env.feed.changed(hosts)
         LOG.warning("Server %s was reset to %s by user %s; it was %s (%s)",
                     server_id, state, ctx.user_id, before["vm_state"], before["task_state"])
 

@@ -75,6 +75,25 @@ def test_a_build_that_is_reset_keeps_what_it_had_claimed_until_it_is_deleted(clo
     check_invariants(cloud)
 
 
+@pytest.mark.parametrize("finished", [False, True], ids=["under way", "waiting to be confirmed"])
+def test_a_resize_that_is_reset_gives_back_the_room_it_kept(cloud: Cloud, finished: bool) -> None:
+    cloud.make_flavor("big", vcpus=2, ram_mb=128, disk_gb=2)
+    server_id = cloud.boot("web")
+    with cloud.bus.lose(lambda e: not finished and e.name == "guests.resize"):
+        cloud.act(server_id, "resize", flavor_id="big")
+        reset(cloud, server_id, "active")
+    cloud.recover()
+    server = cloud.show(server_id)
+    assert (server["vm_state"], server["task_state"], server["migration_id"]) == ("active", None, None)
+    assert server["ram_mb"] == (128 if finished else 64)
+    check_invariants(cloud)
+    cloud.act(server_id, "reboot_hard")
+    assert cloud.show(server_id)["vm_state"] == "active"
+    cloud.delete(server_id)
+    assert cloud.show(server_id)["vm_state"] == "deleted"
+    check_invariants(cloud)
+
+
 def test_even_a_deletion_ends_and_can_be_asked_for_again(cloud: Cloud) -> None:
     server_id = cloud.boot("web")
     with cloud.bus.lose(lambda e: e.name == "guests.destroy", 1):

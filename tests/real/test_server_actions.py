@@ -136,6 +136,10 @@ def test_without_an_agent_nobody_changes_a_password(real: RealCloud) -> None:
     assert (reply.status_code, "Nobody answers inside instance" in sentence(reply)) == (409, True), reply.text
     assert guest.status() == "ACTIVE"
     assert real.member.delete(f"/servers/{guest.id}").status_code == 204
+    early = real.boot("early", wait=False)  # it has a channel, but has not come to listen to it
+    reply = real.member.act(early.id, {"changePassword": {"adminPass": "Fresh-Word-7"}})
+    assert (reply.status_code, "Nobody answers inside instance" in sentence(reply)) == (409, True), reply.text
+    assert real.member.delete(f"/servers/{early.id}").status_code == 204
 
 
 def test_a_crash_dump_is_an_interrupt_that_the_guest_hears(shared: Guest) -> None:

@@ -19,7 +19,7 @@ from novalite.objects.servers import (
 from novalite.rpc.contracts.base import Contract, call, cast
 
 
-class Servers(Contract, topic="conductor", namespace="servers", version="1.0"):
+class Servers(Contract, topic="conductor", namespace="servers", version="1.1"):
     """api -> conductor. A server of another project is ServerNotFound for callers without all-project sight."""
 
     @call(timeout=60)

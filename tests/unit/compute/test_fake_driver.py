@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from novalite.compute.virt.driver import Driver
+from novalite.compute.virt.driver import Diagnoses, Driver, SendsNmi, SetsPasswords
 from novalite.compute.virt.fake import FakeDriver
 from novalite.compute.virt.fake_state import SLACK
 from novalite.conf.load import for_tests
@@ -29,7 +29,8 @@ def spawn(driver: FakeDriver, server_id: str = A) -> None:
 
 
 def test_it_is_a_driver() -> None:
-    assert isinstance(a_driver(), Driver)
+    for ability in (Driver, Diagnoses, SendsNmi, SetsPasswords):
+        assert isinstance(a_driver(), ability)
 
 
 def test_its_size_is_configured() -> None:
@@ -137,3 +138,40 @@ def test_the_journal_does_not_grow_for_ever(tmp_path: Path) -> None:
         driver.unpause_guest(a_spec())
     assert len(state.read_bytes().splitlines()) <= SLACK + 5
     assert a_driver(state_file=str(state)).power_state(A) is PowerState.RUNNING
+
+
+def test_passwords_interrupts_and_counters_need_a_guest_and_most_of_them_one_that_runs() -> None:
+    driver = a_driver()
+    asked = {
+        "set_password": lambda: driver.set_password(A, "root", "secret"),
+        "nmi": lambda: driver.inject_nmi(A),
+        "diagnostics": lambda: driver.diagnostics(A),
+    }
+    for ask in asked.values():
+        with pytest.raises(GuestNotFound):
+            ask()
+    spawn(driver)
+    for operation, ask in asked.items():
+        ask()
+        driver.fail(operation, "no", times=1)
+        with pytest.raises(InjectedFailure):
+            ask()
+    said = driver.console_output(A, 9999).decode()
+    assert (said.count("NMI received"), said.count("a password was changed"), "secret" in said) == (1, 1, False)
+    driver.pause_guest(a_spec())
+    driver.inject_nmi(A)
+    assert driver.power_state(A) is PowerState.PAUSED
+    driver.stop_guest(a_spec(), 0)
+    for operation in ("set_password", "diagnostics"):
+        with pytest.raises(DriverError, match="is not running"):
+            asked[operation]()
+
+
+def test_counters_grow_with_every_boot() -> None:
+    driver = a_driver()
+    spawn(driver)
+    first = driver.diagnostics(A)
+    driver.reboot_guest(a_spec(), True, 0)
+    second = driver.diagnostics(A)
+    assert second.cpus[0].time_ns > first.cpus[0].time_ns
+    assert second.memory_mb == first.memory_mb == a_spec().flavor.ram_mb

@@ -186,6 +186,49 @@ def test_what_a_failed_build_left_is_removed_later(make_rig) -> None:
     assert rig.manager.unfinished.specs() == []
 
 
+@pytest.mark.parametrize(
+    ("record", "unknown", "removed"),
+    [
+        ({"vm_state": "deleted", "task_state": None, "host": "alpha"}, "log", True),
+        ({"vm_state": "active", "task_state": None, "host": "beta"}, "log", True),
+        ({"vm_state": "error", "task_state": None, "host": "alpha"}, "log", False),
+        ({"vm_state": "soft-delete", "task_state": None, "host": "alpha"}, "log", False),
+        (None, "log", False),
+        (None, "reap", True),
+    ],
+    ids=["deleted", "elsewhere", "here", "may be restored", "unknown", "unknown, and told so"],
+)
+def test_files_are_removed_when_the_conductor_says_so_whatever_happens_to_guests(
+    make_rig, record, unknown: str, removed: bool
+) -> None:
+    rig = make_rig(
+        fake_driver__needs_images=True,
+        compute__running_deleted_instance_action="noop",
+        compute__unknown_guest_action=unknown,
+    )
+    rig.start()
+    rig.manager.unfinished.note(a_spec())
+    if record:
+        rig.script.records[A] = record
+    destroyed = _watch_destroy(rig)
+    rig.manager.pending.run(system())
+    rig.settle()
+    assert destroyed == ([A] if removed else [])
+    assert bool(rig.manager.unfinished.specs()) is not removed
+
+
+def test_files_that_resist_are_tried_again(make_rig) -> None:
+    rig = make_rig(fake_driver__needs_images=True)
+    rig.start()
+    rig.manager.unfinished.note(a_spec())
+    rig.script.records[A] = {"vm_state": "deleted", "task_state": None, "host": "alpha"}
+    rig.driver.fail("destroy", "device or resource busy", times=1)
+    for left in (1, 0):
+        rig.manager.pending.run(system())
+        rig.settle()
+        assert len(rig.manager.unfinished.specs()) == left
+
+
 def test_a_host_under_a_new_name_does_not_touch_the_guests_of_the_old_one(make_rig) -> None:
     rig = make_rig(fake_driver__needs_images=True)
     rig.start()
