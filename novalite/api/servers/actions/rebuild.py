@@ -68,7 +68,8 @@ class Rebuild(Body):
 
 
 REBUILT = View(
-    *views.UPDATED.fields,
+    # The answer to a rebuild has its user data under a name of its own, and not under that of administrators.
+    *[field for field in views.UPDATED.fields if field.name != "OS-EXT-SRV-ATTR:user_data"],
     Shown("key_name", lambda r, see: r["key_name"], since=54),
     Shown("user_data", lambda r, see: r["user_data"], since=57),
     Shown("adminPass", lambda r, see: r.get("adminPass", ABSENT), optional=True),
