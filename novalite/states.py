@@ -83,7 +83,8 @@ class ActionRule:
     `allowed_from`: vm_states that accept the action; `busy`: the task_state while it runs;
     `lands_in`: the vm_state when it is done (None: unchanged, or the flow decides); `during`: task_states
     that do not stand in its way; `record`: its name in os-instance-actions; `flow`: the kind of task that
-    carries it out; `needs_host`: whether a server without a host cannot do it.
+    carries it out; `needs_host`: whether a server without a host cannot do it; `minds_lock`: whether a lock
+    stands in its way.
     """
 
     allowed_from: tuple[str, ...]
@@ -94,6 +95,7 @@ class ActionRule:
     record: str = ""
     flow: str = "power"
     needs_host: bool = True
+    minds_lock: bool = True
 
 
 ACTIONS: dict[str, ActionRule] = {
@@ -126,10 +128,12 @@ ACTIONS: dict[str, ActionRule] = {
     "confirm_resize": ActionRule((RESIZED,), RESIZE_CONFIRMING, record="confirmResize", flow="confirm_resize"),
     "revert_resize": ActionRule((RESIZED,), RESIZE_REVERTING, record="revertResize", flow="revert_resize"),
     "createImage": ActionRule(
-        (ACTIVE, STOPPED, PAUSED, SUSPENDED), IMAGE_SNAPSHOT_PENDING, record="createImage", flow="snapshot"
+        (ACTIVE, STOPPED, PAUSED, SUSPENDED), IMAGE_SNAPSHOT_PENDING, record="createImage", flow="snapshot",
+        minds_lock=False,
     ),
     "createBackup": ActionRule(
-        (ACTIVE, STOPPED, PAUSED, SUSPENDED), IMAGE_BACKUP, record="createBackup", flow="snapshot"
+        (ACTIVE, STOPPED, PAUSED, SUSPENDED), IMAGE_BACKUP, record="createBackup", flow="snapshot",
+        minds_lock=False,
     ),
     "shelve": ActionRule((ACTIVE, STOPPED, PAUSED, SUSPENDED), SHELVING, record="shelve", flow="shelve"),
     "shelveOffload": ActionRule((SHELVED,), SHELVING_OFFLOADING, record="shelveOffload", flow="offload"),

@@ -229,7 +229,8 @@ class ServersEndpoint(Servers):
 
     def _act(self, session: Session, ctx: Context, body: ServerAction, rule: ActionRule) -> Accepted:
         server = servers.get(session, body.server_id, scope(ctx))
-        _check_lock(ctx, server)
+        if rule.minds_lock:
+            _check_lock(ctx, server)
         if rule.needs_host and server["host"] is None and server["vm_state"] in rule.allowed_from:
             raise ServerNotReady(server_id=body.server_id)
         if rule.during:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.api.test_counts import Costs
 from tests.flows.harness import check_invariants
 from tests.rest import sentence
 from tests.served import ServedCloud
@@ -175,3 +176,32 @@ def test_callers(cloud: ServedCloud, server: str) -> None:
     for action in ("shelve", "unshelve"):
         assert reader.act(server, {action: None}).status_code == 403
         assert stranger.act(server, {action: None}).status_code == 404
+
+
+def test_what_it_costs(cloud: ServedCloud) -> None:
+    """One call from the API to the conductor each; the rest is between conductor, scheduler and host."""
+    member, admin = cloud.rest(), cloud.rest("admin")
+    server = member.boot("web", imageRef=member.image())
+    upload = ["images.begin_upload", "images.finish_upload"]
+    image = ["guests.snapshot", "hosted_servers.progressed", "hosted_servers.progressed", *upload,
+             "hosted_servers.finished"]  # fmt: skip
+    off = ["servers.show", "guests.destroy", "hosted_servers.finished", "host_feed.changed"]
+    on = ["scheduler.select", "host_feed.changed", "guests.spawn", "hosted_servers.finished", "image_news.removed"]
+    backup = {"name": "b", "backup_type": "costs", "rotation": 1}
+    for caller, action, value, messages, statements in (
+        (member, "createImage", {"name": "costs"}, image, 40),
+        (member, "createBackup", backup, image, 43),
+        (member, "createBackup", backup, [*image, "image_news.removed"], 49),
+        (member, "shelve", None, ["guests.power", "hosted_servers.finished", *image], 43),
+        (admin, "shelveOffload", None, off, 25),
+        (member, "unshelve", None, on, 32),
+    ):
+        cost = Costs(cloud, lambda c=caller, a=action, v=value: c.act(server, {a: v}))  # type: ignore[misc]
+        sent = [name for _, name in cost.messages]
+        assert sorted(sent) == sorted(["servers.act", "tasks.poke", *messages]), action
+        assert cost.statements <= statements, (action, cost.statements)
+    with cloud.bus.lose(lambda e: e.name == "tasks.poke"):
+        waited_for = Costs(cloud, lambda: member.act(server, {"createImage": {"name": "costs"}}))
+    assert waited_for.statements <= 10
+    cloud.recover(2)
+    assert member.delete(f"/servers/{server}").status_code == 204

@@ -7,6 +7,7 @@ import pytest
 from novalite.conductor.tasks import FLOWS
 from novalite.db import tasks
 from novalite.rpc.bus import Envelope
+from novalite.rpc.contracts.servers import Servers
 from tests.flows.harness import broken_step, check_invariants, step_cases
 from tests.served import ServedCloud
 
@@ -218,3 +219,46 @@ def test_a_protected_backup_stays_and_a_strangers_does_not_count(served: ServedC
     assert {name for name, _ in served.images()} == {"first", "strangers", "third"}
     patch[0]["value"] = False
     assert admin("PATCH", path, patch, headers={"Content-Type": kind}).status_code == 200
+
+
+# --- ended from outside ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["reset", "soft delete"])
+def test_an_image_is_given_up_when_its_task_is_ended_from_outside(served: ServedCloud, how: str) -> None:
+    """An administrator resets the state, or the server is deleted but kept: no image waits for ever."""
+    conf = served.alive.manager.env.conf
+    server_id = served.boot("web")
+    with served.bus.lose(lambda e: e.name == "guests.snapshot"):
+        served.act(server_id, "createImage", **SHOT)
+        assert served.images() == [("shot", "queued")]
+        if how == "reset":
+            served.client.of(Servers).reset_state(served.admin, server_id, "active")
+            assert state(served, server_id) == ("active", None)
+        else:
+            conf.set_override("reclaim_instance_interval", 3600, "conductor")
+            try:
+                served.delete(server_id)
+            finally:
+                conf.clear_override("reclaim_instance_interval", "conductor")
+            assert state(served, server_id) == ("soft-delete", None)
+    assert served.images() == []
+    served.recover(3)
+    assert served.images() == []
+
+
+def test_a_late_order_for_an_image_that_is_gone_changes_nothing(served: ServedCloud) -> None:
+    server_id = served.boot("web")
+    late: list[Envelope] = []
+
+    def hold(envelope: Envelope) -> bool:
+        late.extend([envelope] if envelope.name == "guests.snapshot" else [])
+        return envelope.name == "guests.snapshot"
+
+    with served.bus.lose(hold):
+        served.act(server_id, "createImage", **SHOT)
+        served.client.of(Servers).reset_state(served.admin, server_id, "active")
+    served.bus.cast(late[0])
+    served.bus.drain()
+    assert state(served, server_id) == ("active", None)
+    assert (served.images(), served.files()) == ([], [])

@@ -28,14 +28,14 @@ class CreateBackup(Body):
 
 @ACTIONS.action("createImage", value=CreateImage)
 def create_image(call: Call, server_id: str, value: CreateImage) -> Result:
-    """The image is there at once and gets its bytes later."""
+    """Make an image of the server as it is now; the image is queued at once and active when it has its bytes."""
     rule = "os_compute_api:servers:create_image"
     return _image(call, begin(call, server_id, "createImage", rule, **value.model_dump()))
 
 
 @ACTIONS.action("createBackup", value=CreateBackup)
 def create_backup(call: Call, server_id: str, value: CreateBackup) -> Result:
-    """The same, and older backups of this type go."""
+    """Make an image of the server, and remove its oldest backups of the same type beyond `rotation`."""
     rule = "os_compute_api:os-create-backup"
     return _image(call, begin(call, server_id, "createBackup", rule, **value.model_dump()))
 

@@ -15,14 +15,14 @@ from novalite.api.servers.actions.table import ACTIONS, begin
 
 @ACTIONS.action("shelve", value=NO_VALUE)
 def shelve(call: Call, server_id: str, value: Any) -> Result:
-    """Stopped and kept as an image."""
+    """Stop the server and keep its root disk as an image."""
     begin(call, server_id, "shelve", "os_compute_api:os-shelve:shelve")
     return None
 
 
 @ACTIONS.action("shelveOffload", value=NO_VALUE)
 def shelve_offload(call: Call, server_id: str, value: Any) -> Result:
-    """Off its host."""
+    """Take a shelved server off its host, with its disks; its image stays."""
     begin(call, server_id, "shelveOffload", "os_compute_api:os-shelve:shelve_offload")
     return None
 
@@ -45,7 +45,8 @@ class Unshelve(Body):
 
 @ACTIONS.action("unshelve", value=Unshelve | None)
 def unshelve(call: Call, server_id: str, value: Unshelve | None) -> Result:
-    """Back on a host; naming the host is for administrators."""
+    """Start a shelved server, or build it anew of its image when it is on no host; only administrators
+    name a host."""
     params: dict[str, Any] = value.model_dump(exclude_unset=True) if value else {}
     if "host" in params:
         authorize("os_compute_api:os-shelve:unshelve_to_host")
