@@ -102,7 +102,7 @@ def test_every_field_of_a_rebuild_has_its_versions(
 
 
 def test_the_answer_of_a_rebuild_grows_with_the_versions(
-    member: Rest, server: str, images: tuple[str, str]
+    cloud: Cloud, member: Rest, server: str, images: tuple[str, str]
 ) -> None:
     def keys(minor: int) -> set[str]:
         return set(rebuild(member, server, images[0], f"2.{minor}").get_json()["server"])
@@ -117,6 +117,10 @@ def test_the_answer_of_a_rebuild_grows_with_the_versions(
                         (73, "locked_reason")):  # fmt: skip
         assert keys(minor) - keys(minor - 1) == {more}, minor
     assert {"OS-EXT-STS:vm_state", "security_groups", "config_drive"} <= keys(75) - keys(74)
+    admin = cloud.rest("admin")
+    shown = set(rebuild(admin, server, images[0]).get_json()["server"])
+    usual = set(admin.show(server))
+    assert (shown - usual, usual - shown) == ({"user_data", "adminPass"}, {"OS-EXT-SRV-ATTR:user_data"})
 
 
 def test_a_bad_rebuild_is_refused_in_one_sentence(
