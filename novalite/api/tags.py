@@ -48,12 +48,12 @@ def replace(call: Call, server_id: str) -> Result:
 
 @ROUTES.put("/servers/<server_id>/tags/<tag>", policy=RULE + "update", since=SINCE)
 def add(call: Call, server_id: str, tag: str) -> Result:
-    """201 for a new tag, 204 for one the server has."""
+    """201 for a new tag, 204 for one the server has; where it is in both cases."""
     guard(call, server_id, RULE + "update")
     parse(Tag, tag, call.version, at="tag")
-    if not runtime().peer(contract.Tags).add(call.ctx, server_id, tag):
-        return Answer(None, 204)
-    return Answer(None, 201, {"Location": f"{call.links.of('servers', server_id)[0]['href']}/tags/{tag}"})
+    new = runtime().peer(contract.Tags).add(call.ctx, server_id, tag)
+    location = f"{call.links.of('servers', server_id)[0]['href']}/tags/{tag}"
+    return Answer(None, 201 if new else 204, {"Location": location})
 
 
 @ROUTES.delete("/servers/<server_id>/tags", policy=RULE + "delete_all", since=SINCE)

@@ -266,11 +266,11 @@ class ServersEndpoint(Servers):
 
         self.env.db.run(work)
 
-    def unlock(self, ctx: Context, server_id: str, override: bool = False) -> None:
+    def unlock(self, ctx: Context, server_id: str, override: bool | None = None) -> None:
         def work(session: Session) -> None:
             server = servers.get(session, server_id, scope(ctx))
             foreign = server["locked_by"] not in (None, _lock_holder(ctx, server))
-            if foreign and not (override or ctx.is_admin):
+            if foreign and not (ctx.is_admin if override is None else override):
                 raise PolicyNotAuthorized(rule=UNLOCK_OVERRIDE)
             servers.change(session, server_id, locked_by=None, locked_reason=None)
             db_tasks.record_done(session, ctx, "unlock", server_id, server["project_id"])

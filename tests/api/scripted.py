@@ -159,7 +159,7 @@ class ScriptedServers(Servers):
     def lock(self, ctx: Context, server_id: str, reason: str | None = None) -> None:
         self._find(ctx, server_id).update(locked_by="owner", locked_reason=reason)
 
-    def unlock(self, ctx: Context, server_id: str, override: bool = False) -> None:
+    def unlock(self, ctx: Context, server_id: str, override: bool | None = None) -> None:
         self._find(ctx, server_id).update(locked_by=None, locked_reason=None)
 
     def reset_state(self, ctx: Context, server_id: str, state: str) -> None:

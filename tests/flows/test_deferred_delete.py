@@ -105,6 +105,47 @@ def test_restore_survives(keeping: Cloud, case: tuple[str, str]) -> None:
     check_invariants(cloud)
 
 
+COMMITS = {"soft_delete": 4, "restore": 4}
+"""Transactions of a flow: accept, lease, arm the wait for the host, settle."""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("kind", "number"), [(k, n) for k, count in COMMITS.items() for n in range(count)])
+def test_a_conductor_killed_at_any_commit_loses_nothing(
+    keeping: Cloud, kind: str, number: int, after: bool
+) -> None:
+    cloud = keeping
+    server_id = cloud.boot("web") if kind == "soft_delete" else a_deleted_server(cloud)
+    cloud.databases[0].arm(number, after)
+    if kind == "soft_delete":
+        cloud.delete(server_id, tolerant=True)
+    else:
+        cloud.act(server_id, "restore", tolerant=True)
+    assert not cloud.conductors[0].alive, "the flow has fewer commits than that"
+    cloud.recover()
+    server = cloud.show(server_id)
+    never = number == 0 and not after  # it died before it accepted
+    deleted = (kind == "soft_delete") is not never
+    assert server["vm_state"] == ("soft-delete" if deleted else "active")
+    power = cloud.driver(server["host"]).power_state(server_id)
+    assert power is (PowerState.SHUTDOWN if deleted else PowerState.RUNNING)
+    check_invariants(cloud)
+
+
+@pytest.mark.parametrize("method", ["tasks.poke", "guests.power", "hosted_servers.finished"])
+@pytest.mark.parametrize("how", ["lost", "repeated", "answer lost"])
+def test_a_message_that_is_lost_or_repeated_changes_nothing(keeping: Cloud, method: str, how: str) -> None:
+    cloud = keeping
+    server_id = cloud.boot("web")
+    hook = {"lost": cloud.bus.lose, "repeated": cloud.bus.repeat, "answer lost": cloud.bus.lose_answer}[how]
+    for change, state in ((cloud.delete, "soft-delete"), (lambda one: cloud.act(one, "restore"), "active")):
+        with hook(lambda envelope: envelope.name == method, 1):
+            change(server_id)
+            cloud.recover(3)
+        assert cloud.show(server_id)["vm_state"] == state
+    check_invariants(cloud)
+
+
 def test_a_host_that_cannot_start_it_leaves_it_deleted(keeping: Cloud) -> None:
     cloud = keeping
     server_id = a_deleted_server(cloud)

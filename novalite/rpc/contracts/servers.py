@@ -59,9 +59,9 @@ class Servers(Contract, topic="conductor", namespace="servers", version="1.1"):
         raise NotImplementedError
 
     @call()
-    def unlock(self, ctx: Context, server_id: str, override: bool = False) -> None:
-        """Unlock; the other side's lock (an admin's, seen by the owner) needs `override` or an admin
-        (PolicyNotAuthorized otherwise)."""
+    def unlock(self, ctx: Context, server_id: str, override: bool | None = None) -> None:
+        """Unlock; the other side's lock (an admin's, seen by the owner) needs `override`
+        (None: an admin), PolicyNotAuthorized otherwise."""
         raise NotImplementedError
 
     @call()
