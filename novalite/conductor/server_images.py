@@ -32,7 +32,10 @@ ENCRYPTION_AND_SIGNATURE = (
 def properties(
     ctx: Context, server: Record, image_type: str, metadata: dict[str, str], left_out: tuple[str, ...]
 ) -> dict[str, str]:
-    """Of an image of the server: those of the image it was built from, what the caller added, where it is from."""
+    """Of an image of the server: those of the image it was built from, what the caller added, where it is from.
+
+    What kind of image it is, the caller may say of a snapshot; a backup must be found again.
+    """
     inherited = {
         key: value
         for key, value in (server["image_properties"] or {}).items()
@@ -41,7 +44,7 @@ def properties(
     own = {
         "instance_uuid": server["id"],
         "user_id": ctx.user_id or server["user_id"],
-        "image_type": image_type,
+        "image_type": metadata.get("image_type", image_type) if image_type == "snapshot" else image_type,
         "base_image_ref": server["image_id"] or "",
         "image_location": "snapshot",
         "image_state": "available",

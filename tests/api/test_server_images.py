@@ -70,6 +70,14 @@ def test_an_image_says_where_it_is_from(cloud: ServedCloud, base: str, server: s
     assert {"snapshot", "upload"} <= {e["event"] for e in events["events"]}
 
 
+def test_the_kind_of_a_snapshot_is_the_callers_to_say(cloud: ServedCloud, server: str) -> None:
+    member = cloud.rest()
+    body = {"name": "shot", "metadata": {"image_type": "golden"}}
+    assert image_of(member, member.act(server, {"createImage": body}))["image_type"] == "golden"
+    backup = {**body, "backup_type": "daily", "rotation": 1}
+    assert image_of(member, member.act(server, {"createBackup": backup}))["image_type"] == "backup"
+
+
 def test_another_server_can_be_made_of_it(cloud: ServedCloud, server: str) -> None:
     member = cloud.rest()
     image = image_of(member, member.act(server, {"createImage": {"name": "shot"}}))
