@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import request
+
 from novalite.api.routing import Call, Result, Routes
 from novalite.errors import NotFound
 
@@ -117,8 +119,17 @@ EXTENSIONS: dict[str, str] = {
 """Aliases and names as clients know them (API reference, "Extensions"); nothing depends on the rest."""
 
 
-def _record(alias: str) -> dict[str, Any]:
-    name = EXTENSIONS[alias]
+ONLY_V2 = {"OS-EXT-VIF-NET": "ExtendedVIFNet"}
+"""One more that clients of /v2 are told of."""
+
+
+def _known() -> dict[str, str]:
+    if request.environ.get("novalite.prefix") == "/v2":
+        return dict(sorted({**EXTENSIONS, **ONLY_V2}.items()))
+    return EXTENSIONS
+
+
+def _record(alias: str, name: str) -> dict[str, Any]:
     return {
         "alias": alias,
         "name": name,
@@ -132,12 +143,13 @@ def _record(alias: str) -> dict[str, Any]:
 @ROUTES.get("/extensions", policy=RULE)
 def index(call: Call) -> Result:
     """All of them."""
-    return {"extensions": [_record(alias) for alias in EXTENSIONS]}
+    return {"extensions": [_record(alias, name) for alias, name in _known().items()]}
 
 
 @ROUTES.get("/extensions/<alias>", policy=RULE)
 def show(call: Call, alias: str) -> Result:
     """One of them."""
-    if alias not in EXTENSIONS:
-        raise NotFound(f"There is no extension {alias}.")
-    return {"extension": _record(alias)}
+    name = _known().get(alias)
+    if name is None:
+        raise NotFound(f"There is no extension {alias[:60]}.")
+    return {"extension": _record(alias, name)}

@@ -62,6 +62,8 @@ def from_werkzeug(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400:
         return Response(status=status, headers=error.get_headers())
+    if status == 405 and str(request.environ.get("novalite.path", "")).endswith("/"):
+        return fault(404, _SENTENCES[404])  # `DELETE /things/`: a thing with no id, which is not there
     response = fault(status, _SENTENCES.get(status, error.name + ".").format(method=request.method))
     if allow := dict(error.get_headers()).get("Allow"):
         response.headers["Allow"] = allow

@@ -46,6 +46,9 @@ def test_unknown_path_and_wrong_method(api: ServersUnderTest) -> None:
     assert "badMethod" in reply.get_json()
     assert set(reply.headers["Allow"].split(", ")) == {"GET", "HEAD", "POST"}
     assert api.request("OPTIONS", "/servers").status_code == 405
+    assert api.delete("/servers").status_code == 405
+    assert api.delete("/servers/").status_code == 404, "a server without an id"
+    assert api.get("/servers/").status_code == 200
 
 
 def test_every_answer_has_a_request_id(api: ServersUnderTest) -> None:

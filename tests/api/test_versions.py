@@ -49,3 +49,8 @@ def test_extensions(api: ServersUnderTest) -> None:
     assert {"os-consoles", "OS-DCF"} <= {extension["alias"] for extension in listed}
     assert api.get("/extensions/os-consoles").get_json()["extension"]["name"] == "Consoles"
     assert api.get("/extensions/os-none").status_code == 404
+    assert len(listed) == len({extension["alias"] for extension in listed}) == 99
+    old = api.get("/extensions", prefix="/v2").get_json()["extensions"]
+    assert {one["alias"] for one in old} - {one["alias"] for one in listed} == {"OS-EXT-VIF-NET"}
+    assert api.get("/extensions/OS-EXT-VIF-NET", prefix="/v2").status_code == 200
+    assert api.get("/extensions/OS-EXT-VIF-NET").status_code == 404
