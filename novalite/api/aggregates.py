@@ -12,6 +12,7 @@ from novalite.api.policy import authorize
 from novalite.api.routing import Answer, Call, Result, Routes
 from novalite.api.runtime import runtime
 from novalite.api.schemas import Body, MetadataKey, MetadataValue, Name, Uuid, wrong
+from novalite.api.shapes import Reply
 from novalite.errors import AggregateNotFound, BadRequest
 from novalite.rpc.contracts.aggregates import Aggregates
 
@@ -102,7 +103,7 @@ class CacheImages(Body):
 # --- answers -----------------------------------------------------------------------------------
 
 _BRIEF = (
-    Field("id", lambda r, see: r["id"]),
+    Field("id", lambda r, see: r["id"], kind=int),
     Field("uuid", lambda r, see: r["uuid"], since=41),
     Field("name", lambda r, see: r["name"]),
     Field(ZONE, lambda r, see: r["metadata"].get(ZONE)),
@@ -114,7 +115,7 @@ _BRIEF = (
 CREATED = View(*_BRIEF)
 AGGREGATE = View(
     *_BRIEF,
-    Field("hosts", lambda r, see: r["hosts"]),
+    Field("hosts", lambda r, see: r["hosts"], kind=list[str]),
     Field("metadata", lambda r, see: r["metadata"]),
 )
 
@@ -131,13 +132,13 @@ def _number(aggregate_id: str) -> int:
 # --- routes ------------------------------------------------------------------------------------
 
 
-@ROUTES.get("/os-aggregates", policy=RULE + "index")
+@ROUTES.get("/os-aggregates", policy=RULE + "index", answer={"aggregates": [AGGREGATE]})
 def index(call: Call) -> Result:
     """All of them."""
     return {"aggregates": AGGREGATE.show_all(runtime().peer(Aggregates).page(call.ctx), call.see())}
 
 
-@ROUTES.post("/os-aggregates", policy=RULE + "create", body=CreateAggregate)
+@ROUTES.post("/os-aggregates", policy=RULE + "create", body=CreateAggregate, answer={"aggregate": CREATED})
 def create(call: Call) -> Result:
     """A new one, without hosts."""
     asked: NewAggregate = call.body.aggregate
@@ -145,14 +146,19 @@ def create(call: Call) -> Result:
     return {"aggregate": CREATED.show(record, call.see())}
 
 
-@ROUTES.get("/os-aggregates/<aggregate_id>", policy=RULE + "show")
+@ROUTES.get("/os-aggregates/<aggregate_id>", policy=RULE + "show", answer={"aggregate": AGGREGATE})
 def show(call: Call, aggregate_id: str) -> Result:
     """One."""
     record = runtime().peer(Aggregates).show(call.ctx, _number(aggregate_id))
     return {"aggregate": AGGREGATE.show(record, call.see())}
 
 
-@ROUTES.put("/os-aggregates/<aggregate_id>", policy=RULE + "update", body=UpdateAggregate)
+@ROUTES.put(
+    "/os-aggregates/<aggregate_id>",
+    policy=RULE + "update",
+    body=UpdateAggregate,
+    answer={"aggregate": AGGREGATE},
+)
 def update(call: Call, aggregate_id: str) -> Result:
     """Another name, another zone."""
     asked: AggregateChanges = call.body.aggregate
@@ -175,7 +181,7 @@ def delete(call: Call, aggregate_id: str) -> Result:
     return None
 
 
-@ROUTES.post("/os-aggregates/<aggregate_id>/action", body=AggregateAction)
+@ROUTES.post("/os-aggregates/<aggregate_id>/action", body=AggregateAction, answer={"aggregate": AGGREGATE})
 def act(call: Call, aggregate_id: str) -> Result:
     """Add or remove a host, or set metadata."""
     asked: AggregateAction = call.body
@@ -199,7 +205,9 @@ def _metadata(asked: dict[str, Any]) -> dict[str, Any]:
     return asked
 
 
-@ROUTES.post("/os-aggregates/<aggregate_id>/images", since=81, policy=CACHE, body=CacheImages)
+@ROUTES.post(
+    "/os-aggregates/<aggregate_id>/images", since=81, policy=CACHE, body=CacheImages, answer=Reply(202)
+)
 def cache_images(call: Call, aggregate_id: str) -> Result:
     """Its hosts fetch these images, in their own time."""
     images = [image.id for image in call.body.cache]

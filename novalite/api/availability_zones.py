@@ -23,13 +23,20 @@ def _zone(record: Record) -> dict[str, Any]:
     }
 
 
-@ROUTES.get("/os-availability-zone", policy=RULE + "list")
+ZONES = {
+    "availabilityZoneInfo": [
+        {"zoneName": str, "zoneState": {"available": bool}, "hosts": dict[str, dict[str, Any]] | None}
+    ]
+}
+
+
+@ROUTES.get("/os-availability-zone", policy=RULE + "list", answer=ZONES)
 def index(call: Call) -> Result:
     """Names and whether they can be used."""
     return {"availabilityZoneInfo": [_zone(record) for record in runtime().peer(Hosts).zones(call.ctx)]}
 
 
-@ROUTES.get("/os-availability-zone/detail", policy=RULE + "detail")
+@ROUTES.get("/os-availability-zone/detail", policy=RULE + "detail", answer=ZONES)
 def detail(call: Call) -> Result:
     """With hosts and their daemons, and the zone of the control plane."""
     records = runtime().peer(Hosts).zones(call.ctx, detail=True)

@@ -8,6 +8,7 @@ from typing import Any
 from novalite.api.routing import Call, Result, Routes
 from novalite.api.runtime import runtime
 from novalite.api.servers.access import guard
+from novalite.api.shapes import Reply
 from novalite.objects.diagnostics import DiskUse, GuestDiagnostics, NicUse
 from novalite.rpc.contracts.diagnostics import Diagnostics
 
@@ -17,7 +18,7 @@ ONE_SHAPE_SINCE = 48
 KB_PER_MB = 1024
 
 
-@ROUTES.get("/servers/<server_id>/diagnostics", policy=RULE)
+@ROUTES.get("/servers/<server_id>/diagnostics", policy=RULE, answer=(Reply(200, dict[str, Any]),))
 def show(call: Call, server_id: str) -> Result:
     """Counters of a server that runs; 409 for one that does not."""
     guard(call, server_id, RULE)
@@ -82,6 +83,9 @@ def flat(found: GuestDiagnostics) -> dict[str, Any]:
     for nic in found.nics:
         for way in ("rx", "tx"):
             octets = getattr(nic, f"{way}_octets")
-            rest = {f"{nic.name}_{way}_{what}": getattr(nic, f"{way}_{what}") for what in ("drop", "errors", "packets")}
+            rest = {
+                f"{nic.name}_{way}_{what}": getattr(nic, f"{way}_{what}")
+                for what in ("drop", "errors", "packets")
+            }
             shown |= {f"{nic.name}_{way}": octets, **rest}
     return {name: -1 if value is None else value for name, value in shown.items()}

@@ -140,13 +140,19 @@ def _record(alias: str, name: str) -> dict[str, Any]:
     }
 
 
-@ROUTES.get("/extensions", policy=RULE)
+EXTENSION = {
+    **dict.fromkeys(("alias", "name", "description", "updated", "namespace"), str),
+    "links": list[dict[str, str]],
+}
+
+
+@ROUTES.get("/extensions", policy=RULE, answer={"extensions": [EXTENSION]})
 def index(call: Call) -> Result:
     """All of them."""
     return {"extensions": [_record(alias, name) for alias, name in _known().items()]}
 
 
-@ROUTES.get("/extensions/<alias>", policy=RULE)
+@ROUTES.get("/extensions/<alias>", policy=RULE, answer={"extension": EXTENSION})
 def show(call: Call, alias: str) -> Result:
     """One of them."""
     name = _known().get(alias)

@@ -28,6 +28,7 @@ from novalite.api.schemas import (
     unpadded,
     wrong,
 )
+from novalite.api.shapes import NEXT
 from novalite.errors import BadRequest, FlavorExtraSpecNotFound
 from novalite.objects.base import Record
 from novalite.rpc.contracts.flavors import Flavors
@@ -94,9 +95,7 @@ Factor = Annotated[
 ]
 Text = Annotated[str, Limits(max_length=65535), AfterValidator(printable)]
 SpecKey = Annotated[str, Limits(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:. ]+$")]
-SpecValue = Annotated[
-    str, BeforeValidator(_to_spec), Limits(max_length=255), Says(type=["string", "number"])
-]
+SpecValue = Annotated[str, BeforeValidator(_to_spec), Limits(max_length=255), Says(type=["string", "number"])]
 ProjectId = Annotated[
     str, Limits(min_length=1, max_length=64), AfterValidator(printable), AfterValidator(unpadded)
 ]
@@ -189,6 +188,10 @@ BRIEF = View(
 )
 
 
+SPECS_SHOWN = {"extra_specs": dict[str, str]}
+ACCESS_SHOWN = {"flavor_access": [{"flavor_id": str, "tenant_id": str}]}
+
+
 def _access(flavor_id: str, projects: list[str]) -> dict[str, Any]:
     return {"flavor_access": [{"flavor_id": flavor_id, "tenant_id": project} for project in projects]}
 
@@ -233,21 +236,21 @@ def _page(call: Call) -> tuple[list[Record], dict[str, Any]]:
     return records, call.next_links("flavors", len(records), limit, last)
 
 
-@ROUTES.get("/flavors", policy=LIST, query=LISTED)
+@ROUTES.get("/flavors", policy=LIST, query=LISTED, answer={"flavors": [BRIEF], "flavors_links": NEXT})
 def index(call: Call) -> Result:
     """Ids and names."""
     records, links = _page(call)
     return {"flavors": BRIEF.show_all(records, call.see()), **links}
 
 
-@ROUTES.get("/flavors/detail", policy=LIST, query=LISTED)
+@ROUTES.get("/flavors/detail", policy=LIST, query=LISTED, answer={"flavors": [FLAVOR], "flavors_links": NEXT})
 def detail(call: Call) -> Result:
     """With every field."""
     records, links = _page(call)
     return {"flavors": FLAVOR.show_all(records, call.see()), **links}
 
 
-@ROUTES.post("/flavors", policy=MANAGE + "create", body=CreateFlavor)
+@ROUTES.post("/flavors", policy=MANAGE + "create", body=CreateFlavor, answer={"flavor": FLAVOR})
 def create(call: Call) -> Result:
     """A new flavor."""
     asked: NewFlavor = call.body.flavor
@@ -269,13 +272,15 @@ def create(call: Call) -> Result:
     return {"flavor": FLAVOR.show(record, call.see())}
 
 
-@ROUTES.get("/flavors/<flavor_id>", policy=LIST)
+@ROUTES.get("/flavors/<flavor_id>", policy=LIST, answer={"flavor": FLAVOR})
 def show(call: Call, flavor_id: str) -> Result:
     """One flavor."""
     return {"flavor": FLAVOR.show(runtime().peer(Flavors).show(call.ctx, flavor_id), call.see())}
 
 
-@ROUTES.put("/flavors/<flavor_id>", since=55, policy=MANAGE + "update", body=DescribeFlavor)
+@ROUTES.put(
+    "/flavors/<flavor_id>", since=55, policy=MANAGE + "update", body=DescribeFlavor, answer={"flavor": FLAVOR}
+)
 def describe(call: Call, flavor_id: str) -> Result:
     """Change the description."""
     record = runtime().peer(Flavors).update(call.ctx, flavor_id, call.body.flavor.description)
@@ -292,13 +297,13 @@ def delete(call: Call, flavor_id: str) -> Result:
 # --- extra specs -------------------------------------------------------------------------------
 
 
-@ROUTES.get("/flavors/<flavor_id>/os-extra_specs", policy=SPECS + "index")
+@ROUTES.get("/flavors/<flavor_id>/os-extra_specs", policy=SPECS + "index", answer=SPECS_SHOWN)
 def specs(call: Call, flavor_id: str) -> Result:
     """All extra specs."""
     return {"extra_specs": runtime().peer(Flavors).show(call.ctx, flavor_id)["extra_specs"]}
 
 
-@ROUTES.post("/flavors/<flavor_id>/os-extra_specs", policy=SPECS + "create", body=Specs)
+@ROUTES.post("/flavors/<flavor_id>/os-extra_specs", policy=SPECS + "create", body=Specs, answer=SPECS_SHOWN)
 def add_specs(call: Call, flavor_id: str) -> Result:
     """Set some; the others stay."""
     extra_specs.check(call.body.extra_specs, call.minor)
@@ -306,7 +311,7 @@ def add_specs(call: Call, flavor_id: str) -> Result:
     return {"extra_specs": found}
 
 
-@ROUTES.get("/flavors/<flavor_id>/os-extra_specs/<key>", policy=SPECS + "show")
+@ROUTES.get("/flavors/<flavor_id>/os-extra_specs/<key>", policy=SPECS + "show", answer=dict[str, str])
 def spec(call: Call, flavor_id: str, key: str) -> Result:
     """One of them."""
     known = runtime().peer(Flavors).show(call.ctx, flavor_id)["extra_specs"]
@@ -315,7 +320,9 @@ def spec(call: Call, flavor_id: str, key: str) -> Result:
     return {key: known[key]}
 
 
-@ROUTES.put("/flavors/<flavor_id>/os-extra_specs/<key>", policy=SPECS + "update", body=OneSpec)
+@ROUTES.put(
+    "/flavors/<flavor_id>/os-extra_specs/<key>", policy=SPECS + "update", body=OneSpec, answer=dict[str, str]
+)
 def set_spec(call: Call, flavor_id: str, key: str) -> Result:
     """Set one; the body repeats its key."""
     if key not in call.body:
@@ -334,13 +341,13 @@ def delete_spec(call: Call, flavor_id: str, key: str) -> Result:
 # --- access ------------------------------------------------------------------------------------
 
 
-@ROUTES.get("/flavors/<flavor_id>/os-flavor-access", policy=ACCESS)
+@ROUTES.get("/flavors/<flavor_id>/os-flavor-access", policy=ACCESS, answer=ACCESS_SHOWN)
 def access(call: Call, flavor_id: str) -> Result:
     """Projects that may use a private flavor."""
     return _access(flavor_id, runtime().peer(Flavors).access(call.ctx, flavor_id))
 
 
-@ROUTES.post("/flavors/<flavor_id>/action", body=AccessAction, status=200)
+@ROUTES.post("/flavors/<flavor_id>/action", body=AccessAction, status=200, answer=ACCESS_SHOWN)
 def act(call: Call, flavor_id: str) -> Result:
     """Give or take access."""
     asked: AccessAction = call.body

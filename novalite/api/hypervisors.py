@@ -11,6 +11,7 @@ from novalite.api.paging import PAGED, Key, Query, boolean, text
 from novalite.api.routing import Call, Result, Routes
 from novalite.api.runtime import runtime
 from novalite.api.schemas import is_uuid
+from novalite.api.shapes import NEXT, TEXT
 from novalite.errors import BadRequest, NotFound, NotImplementedHere
 from novalite.objects.base import Record
 from novalite.rpc.contracts.hosts import Hosts
@@ -54,23 +55,23 @@ def _plain(*names: str, until: int | None = None) -> list[Field]:
 
 
 _COMMON = (
-    Field("id", _id),
+    Field("id", _id, kind=int | str),
     Field("hypervisor_hostname", lambda r, see: r["node"]),
     *_plain("state", "status"),
-    Field("servers", _servers, optional=True),
+    Field("servers", _servers, optional=True, kind=list[dict[str, str]]),
 )
 BRIEF = View(*_COMMON)
 FULL = View(
     *_COMMON,
     *_plain("hypervisor_type", "hypervisor_version", "host_ip"),
-    Field("service", _service),
+    Field("service", _service, kind={"id": int | str, "host": str, "disabled_reason": TEXT}),
     *_plain(
         "vcpus", "vcpus_used", "memory_mb", "memory_mb_used", "local_gb", "local_gb_used",
         "disk_available_least", "running_vms", "current_workload", until=87,
     ),
     Field("free_ram_mb", lambda r, see: r["memory_mb"] - r["memory_mb_used"], until=87),
     Field("free_disk_gb", lambda r, see: r["local_gb"] - r["local_gb_used"], until=87),
-    Field("cpu_info", _cpu_info, until=87),
+    Field("cpu_info", _cpu_info, until=87, kind=str | dict[str, Any]),
     Field("uptime", lambda r, see: r["uptime"] if r["state"] == "up" else None, since=88),
 )  # fmt: skip
 UPTIME = View(*_COMMON, *_plain("uptime"))
@@ -106,19 +107,34 @@ def _list(call: Call, view: View) -> Result:
     return answer
 
 
-@ROUTES.get("/os-hypervisors", policy=RULE + "list", query=LISTED)
+@ROUTES.get(
+    "/os-hypervisors",
+    policy=RULE + "list",
+    query=LISTED,
+    answer={"hypervisors": [BRIEF], "hypervisors_links": NEXT},
+)
 def index(call: Call) -> Result:
     """Names and states."""
     return _list(call, BRIEF)
 
 
-@ROUTES.get("/os-hypervisors/detail", policy=RULE + "list-detail", query=LISTED)
+@ROUTES.get(
+    "/os-hypervisors/detail",
+    policy=RULE + "list-detail",
+    query=LISTED,
+    answer={"hypervisors": [FULL], "hypervisors_links": NEXT},
+)
 def detail(call: Call) -> Result:
     """With what they have and carry."""
     return _list(call, FULL)
 
 
-@ROUTES.get("/os-hypervisors/statistics", until=87, policy=RULE + "statistics")
+@ROUTES.get(
+    "/os-hypervisors/statistics",
+    until=87,
+    policy=RULE + "statistics",
+    answer={"hypervisor_statistics": dict[str, int]},
+)
 def statistics(call: Call) -> Result:
     """Totals over all."""
     records = runtime().peer(Hosts).hypervisors(call.ctx)
@@ -147,6 +163,7 @@ def _find(call: Call, hypervisor_id: str, with_servers: bool = False) -> Record:
     "/os-hypervisors/<hypervisor_id>",
     policy=RULE + "show",
     query=Query(strict_since=102, with_servers=Key(boolean, since=53)),
+    answer={"hypervisor": FULL},
 )
 def show(call: Call, hypervisor_id: str) -> Result:
     """One, with its servers when asked."""
@@ -154,7 +171,9 @@ def show(call: Call, hypervisor_id: str) -> Result:
     return {"hypervisor": FULL.show(record, call.see())}
 
 
-@ROUTES.get("/os-hypervisors/<hypervisor_id>/uptime", until=87, policy=RULE + "uptime")
+@ROUTES.get(
+    "/os-hypervisors/<hypervisor_id>/uptime", until=87, policy=RULE + "uptime", answer={"hypervisor": UPTIME}
+)
 def uptime(call: Call, hypervisor_id: str) -> Result:
     """How long it has been up, in its own words."""
     record = _find(call, hypervisor_id)
@@ -172,13 +191,17 @@ def _matching(call: Call, pattern: str, with_servers: bool) -> list[Record]:
     return records
 
 
-@ROUTES.get("/os-hypervisors/<pattern>/search", until=52, policy=RULE + "search")
+@ROUTES.get(
+    "/os-hypervisors/<pattern>/search", until=52, policy=RULE + "search", answer={"hypervisors": [BRIEF]}
+)
 def search(call: Call, pattern: str) -> Result:
     """Those whose name contains the pattern."""
     return {"hypervisors": BRIEF.show_all(_matching(call, pattern, False), call.see())}
 
 
-@ROUTES.get("/os-hypervisors/<pattern>/servers", until=52, policy=RULE + "servers")
+@ROUTES.get(
+    "/os-hypervisors/<pattern>/servers", until=52, policy=RULE + "servers", answer={"hypervisors": [BRIEF]}
+)
 def servers(call: Call, pattern: str) -> Result:
     """The servers on them."""
     return {"hypervisors": BRIEF.show_all(_matching(call, pattern, True), call.see())}

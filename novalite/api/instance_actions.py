@@ -9,6 +9,7 @@ from novalite.api.routing import Call, Result, Routes
 from novalite.api.runtime import runtime
 from novalite.api.schemas import is_uuid
 from novalite.api.servers.access import check_id, load
+from novalite.api.shapes import NEXT
 from novalite.errors import ActionNotFound, BadRequest
 from novalite.rpc.contracts.servers import InstanceActions
 
@@ -43,6 +44,9 @@ EVENT = View(
     Field("details", lambda r, see: r["details"], since=84, policy=DETAILS),
 )
 
+WITH_EVENTS = View(*ACTION.fields, Field("events", lambda r, see: r["events"], optional=True, kind=[EVENT]))
+"""One action as it is shown; the events go through a view of their own."""
+
 QUERY = Query(strict_since=PAGED_SINCE).plus(
     {
         "limit": Key(integer(0), since=PAGED_SINCE),
@@ -53,7 +57,12 @@ QUERY = Query(strict_since=PAGED_SINCE).plus(
 )
 
 
-@ROUTES.get("/servers/<server_id>/os-instance-actions", policy=LIST, query=QUERY)
+@ROUTES.get(
+    "/servers/<server_id>/os-instance-actions",
+    policy=LIST,
+    query=QUERY,
+    answer={"instanceActions": [ACTION], "links": NEXT},
+)
 def index(call: Call, server_id: str) -> Result:
     """Newest first."""
     _check_server(call, server_id, LIST)
@@ -68,7 +77,12 @@ def index(call: Call, server_id: str) -> Result:
     return answer
 
 
-@ROUTES.get("/servers/<server_id>/os-instance-actions/<request_id>", policy=SHOW, query=ANY)
+@ROUTES.get(
+    "/servers/<server_id>/os-instance-actions/<request_id>",
+    policy=SHOW,
+    query=ANY,
+    answer={"instanceAction": WITH_EVENTS},
+)
 def show(call: Call, server_id: str, request_id: str) -> Result:
     """One action; its events when the version or the caller's role allows."""
     _check_server(call, server_id, SHOW)

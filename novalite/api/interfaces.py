@@ -12,6 +12,7 @@ from novalite.api.runtime import runtime
 from novalite.api.schemas import Body, Since, Uuid
 from novalite.api.servers.access import load, require
 from novalite.api.servers.schemas import Ipv4, Ipv6, Tag
+from novalite.api.shapes import TEXT
 from novalite.errors import BadRequest
 from novalite.states import ACTIVE, PAUSED, STOPPED
 
@@ -21,12 +22,12 @@ PATH = "/servers/<server_id>/os-interface"
 STATES = (ACTIVE, PAUSED, STOPPED)
 
 INTERFACE = View(
-    Field("net_id", lambda r, see: r["net_id"]),
-    Field("port_id", lambda r, see: r["port_id"]),
-    Field("mac_addr", lambda r, see: r["mac_addr"]),
-    Field("port_state", lambda r, see: r["port_state"]),
-    Field("fixed_ips", lambda r, see: r["fixed_ips"]),
-    Field("tag", lambda r, see: r["tag"], since=70),
+    Field("net_id", lambda r, see: r["net_id"], kind=str),
+    Field("port_id", lambda r, see: r["port_id"], kind=str),
+    Field("mac_addr", lambda r, see: r["mac_addr"], kind=str),
+    Field("port_state", lambda r, see: r["port_state"], kind=str),
+    Field("fixed_ips", lambda r, see: r["fixed_ips"], kind=list[dict[str, str]]),
+    Field("tag", lambda r, see: r["tag"], since=70, kind=TEXT),
 )
 
 
@@ -51,21 +52,21 @@ class Attach(Body):
     interfaceAttachment: Attachment = Attachment()
 
 
-@ROUTES.get(PATH, policy=RULE + "list")
+@ROUTES.get(PATH, policy=RULE + "list", answer={"interfaceAttachments": [INTERFACE]})
 def index(call: Call, server_id: str) -> Result:
     """Every port."""
     found = runtime().networks.interfaces(call.ctx, load(call, server_id, RULE + "list"))
     return {"interfaceAttachments": INTERFACE.show_all(found, call.see())}
 
 
-@ROUTES.get(PATH + "/<port_id>", policy=RULE + "show")
+@ROUTES.get(PATH + "/<port_id>", policy=RULE + "show", answer={"interfaceAttachment": INTERFACE})
 def show(call: Call, server_id: str, port_id: str) -> Result:
     """One port."""
     found = runtime().networks.interface(call.ctx, load(call, server_id, RULE + "show"), port_id)
     return {"interfaceAttachment": INTERFACE.show(found, call.see())}
 
 
-@ROUTES.post(PATH, policy=RULE + "create", body=Attach, status=200)
+@ROUTES.post(PATH, policy=RULE + "create", body=Attach, status=200, answer={"interfaceAttachment": INTERFACE})
 def attach(call: Call, server_id: str) -> Result:
     """Connect the server."""
     asked: Attachment = call.body.interfaceAttachment

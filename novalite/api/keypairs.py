@@ -14,6 +14,7 @@ from novalite.api.policy import authorize
 from novalite.api.routing import Answer, Call, Result, Routes
 from novalite.api.runtime import runtime
 from novalite.api.schemas import Body, Name, RequiredSince, Since
+from novalite.api.shapes import NEXT, Reply
 from novalite.errors import InvalidKeypair
 from novalite.objects.base import Record
 from novalite.rpc.contracts.flavors import Keypairs
@@ -56,7 +57,7 @@ MADE = View(
 SHOWN = View(
     *_COMMON,
     Field("user_id", lambda r, see: r["user_id"]),
-    Field("id", lambda r, see: r["id"]),
+    Field("id", lambda r, see: r["id"], kind=int),
     Field("created_at", lambda r, see: r["created_at"]),
     Field("updated_at", lambda r, see: r["updated_at"]),
     Field("deleted", lambda r, see: False),
@@ -89,7 +90,7 @@ def _next(call: Call, records: list[Record], limit: int) -> dict[str, Any]:
     return call.next_links("keypairs", len(records), limit, last)
 
 
-@ROUTES.get("/os-keypairs", query=LISTED)
+@ROUTES.get("/os-keypairs", query=LISTED, answer={"keypairs": [{"keypair": IN_LIST}], "keypairs_links": NEXT})
 def index(call: Call) -> Result:
     """The caller's, or from 2.10 those of `user_id`; pages from 2.35."""
     user_id = _user(call, "index", call.query.one("user_id"))
@@ -102,7 +103,11 @@ def index(call: Call) -> Result:
     return {"keypairs": [{"keypair": shown} for shown in IN_LIST.show_all(records, call.see())], **links}
 
 
-@ROUTES.post("/os-keypairs", body=CreateKeypair)
+@ROUTES.post(
+    "/os-keypairs",
+    body=CreateKeypair,
+    answer=(Reply(200, {"keypair": MADE}, until=1), Reply(201, {"keypair": MADE}, since=2)),
+)
 def create(call: Call) -> Result:
     """Import a public key, or below 2.92 make a pair and answer the private half this once."""
     asked: NewKeypair = call.body.keypair
@@ -122,14 +127,14 @@ def create(call: Call) -> Result:
     return Answer({"keypair": MADE.show(record, call.see(key.private_key))}, 201 if call.minor >= 2 else 200)
 
 
-@ROUTES.get(PATH, query=ONE)
+@ROUTES.get(PATH, query=ONE, answer={"keypair": SHOWN})
 def show(call: Call, name: str) -> Result:
     """One, by name."""
     user_id = _user(call, "show", call.query.one("user_id"))
     return {"keypair": SHOWN.show(runtime().peer(Keypairs).show(call.ctx, user_id, name), call.see())}
 
 
-@ROUTES.delete(PATH, query=ONE)
+@ROUTES.delete(PATH, query=ONE, answer=(Reply(202, until=1), Reply(204, since=2)))
 def delete(call: Call, name: str) -> Result:
     """Servers that were made with it keep it."""
     user_id = _user(call, "delete", call.query.one("user_id"))

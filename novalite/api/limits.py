@@ -20,14 +20,14 @@ def _limit(name: str, resource: str, until: int | None = None) -> Field:
     def value(record: Record, see: See) -> Any:
         return record[resource]["limit"]
 
-    return Field(name, value, until=until)
+    return Field(name, value, until=until, kind=int)
 
 
 def _used(name: str, resource: str, until: int | None = None) -> Field:
     def value(record: Record, see: See) -> Any:
         return record[resource]["in_use"]
 
-    return Field(name, value, until=until)
+    return Field(name, value, until=until, kind=int)
 
 
 ABSOLUTE = View(
@@ -53,7 +53,12 @@ ABSOLUTE = View(
 )
 
 
-@ROUTES.get("/limits", policy=RULE, query=Query(tenant_id=Key(text)))
+@ROUTES.get(
+    "/limits",
+    policy=RULE,
+    query=Query(tenant_id=Key(text)),
+    answer={"limits": {"rate": list[Any], "absolute": ABSOLUTE}},
+)
 def index(call: Call) -> Result:
     """Of the caller's project; of another one for those who may look."""
     project_id = call.query.one("tenant_id") or call.ctx.project_id or ""

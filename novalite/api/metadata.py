@@ -10,6 +10,7 @@ from novalite.api.routing import Call, Result, Routes
 from novalite.api.runtime import runtime
 from novalite.api.schemas import Body, Metadata, MetadataKey, MetadataValue
 from novalite.api.servers.access import guard, load
+from novalite.api.shapes import ITEM, ITEMS
 from novalite.errors import BadRequest, NotFound
 from novalite.rpc.contracts.servers import Servers
 
@@ -29,13 +30,13 @@ class Item(Body):
     meta: Annotated[dict[MetadataKey, MetadataValue], Field(min_length=1, max_length=1)]
 
 
-@ROUTES.get("/servers/<server_id>/metadata", policy=RULE + "index")
+@ROUTES.get("/servers/<server_id>/metadata", policy=RULE + "index", answer=ITEMS)
 def index(call: Call, server_id: str) -> Result:
     """All items."""
     return {"metadata": load(call, server_id, RULE + "index")["metadata"] or {}}
 
 
-@ROUTES.post("/servers/<server_id>/metadata", policy=RULE + "create", body=Items, status=200)
+@ROUTES.post("/servers/<server_id>/metadata", policy=RULE + "create", body=Items, status=200, answer=ITEMS)
 def add(call: Call, server_id: str) -> Result:
     """Add or change items; the others stay."""
     guard(call, server_id, RULE + "create")
@@ -43,7 +44,7 @@ def add(call: Call, server_id: str) -> Result:
     return {"metadata": items}
 
 
-@ROUTES.put("/servers/<server_id>/metadata", policy=RULE + "update_all", body=Items)
+@ROUTES.put("/servers/<server_id>/metadata", policy=RULE + "update_all", body=Items, answer=ITEMS)
 def replace_all(call: Call, server_id: str) -> Result:
     """Exactly these items."""
     guard(call, server_id, RULE + "update_all")
@@ -51,7 +52,7 @@ def replace_all(call: Call, server_id: str) -> Result:
     return {"metadata": items}
 
 
-@ROUTES.get("/servers/<server_id>/metadata/<key>", policy=RULE + "show")
+@ROUTES.get("/servers/<server_id>/metadata/<key>", policy=RULE + "show", answer=ITEM)
 def show(call: Call, server_id: str, key: str) -> Result:
     """One item."""
     items = load(call, server_id, RULE + "show")["metadata"] or {}
@@ -60,7 +61,7 @@ def show(call: Call, server_id: str, key: str) -> Result:
     return {"meta": {key: items[key]}}
 
 
-@ROUTES.put("/servers/<server_id>/metadata/<key>", policy=RULE + "update", body=Item)
+@ROUTES.put("/servers/<server_id>/metadata/<key>", policy=RULE + "update", body=Item, answer=ITEM)
 def update(call: Call, server_id: str, key: str) -> Result:
     """One item; the body repeats its key."""
     guard(call, server_id, RULE + "update")

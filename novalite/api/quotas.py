@@ -14,6 +14,7 @@ from novalite.api.projects import require_project
 from novalite.api.routing import Answer, Call, Result, Routes
 from novalite.api.runtime import runtime
 from novalite.api.schemas import Body, Bool, Int, Since, Spans, Until
+from novalite.api.shapes import Part, Reply
 from novalite.errors import NotFound
 from novalite.rpc.contracts.flavors import Quotas
 
@@ -69,6 +70,16 @@ def _shown(values: Mapping[str, Any], table: Mapping[str, Spans], minor: int) ->
     return {name: values[name] for name, spans in table.items() if spans.cover(minor)}
 
 
+USE = {"limit": int, "in_use": int, "reserved": int}
+
+
+def _answer(key: str, table: Mapping[str, Spans], kind: Any = int, **more: Any) -> dict[str, Any]:
+    """The shape of an answer with the limits of a table."""
+    ranges = {name: spans.ranges[0] for name, spans in table.items()}
+    parts = {name: Part(kind, since=low, until=high) for name, (low, high) in ranges.items()}
+    return {key: {**more, **parts}}
+
+
 # --- projects ----------------------------------------------------------------------------------
 
 PER_USER = Query(strict_since=75, user_id=text)
@@ -83,7 +94,7 @@ def _enter(call: Call, rule: str, project_id: str) -> str | None:
     return user or None
 
 
-@ROUTES.get(PATH, query=PER_USER)
+@ROUTES.get(PATH, query=PER_USER, answer=_answer("quota_set", IN_SETS, id=str))
 def show(call: Call, project_id: str) -> Result:
     """Limits of a project, or of one user in it."""
     user_id = _enter(call, "show", project_id)
@@ -92,7 +103,7 @@ def show(call: Call, project_id: str) -> Result:
     return {"quota_set": {"id": project_id, **_shown(limits, IN_SETS, call.minor)}}
 
 
-@ROUTES.get(PATH + "/detail", query=PER_USER)
+@ROUTES.get(PATH + "/detail", query=PER_USER, answer=_answer("quota_set", IN_SETS, USE, id=str))
 def detail(call: Call, project_id: str) -> Result:
     """With what is in use."""
     user_id = _enter(call, "detail", project_id)
@@ -100,7 +111,7 @@ def detail(call: Call, project_id: str) -> Result:
     return {"quota_set": {"id": project_id, **_shown(found, IN_SETS, call.minor)}}
 
 
-@ROUTES.get(PATH + "/defaults", policy=SETS + "defaults")
+@ROUTES.get(PATH + "/defaults", policy=SETS + "defaults", answer=_answer("quota_set", IN_SETS, id=str))
 def defaults(call: Call, project_id: str) -> Result:
     """What the project would have without limits of its own."""
     require_project(call, project_id)
@@ -108,7 +119,7 @@ def defaults(call: Call, project_id: str) -> Result:
     return {"quota_set": {"id": project_id, **_shown(found, IN_SETS, call.minor)}}
 
 
-@ROUTES.put(PATH, query=PER_USER, body=UpdateQuota)
+@ROUTES.put(PATH, query=PER_USER, body=UpdateQuota, answer=_answer("quota_set", IN_SETS))
 def update(call: Call, project_id: str) -> Result:
     """Set limits; `force` allows them below what is in use."""
     user_id = _enter(call, "update", project_id)
@@ -117,7 +128,7 @@ def update(call: Call, project_id: str) -> Result:
     return {"quota_set": _shown(found, IN_SETS, call.minor)}
 
 
-@ROUTES.delete(PATH, query=PER_USER)
+@ROUTES.delete(PATH, query=PER_USER, answer=Reply(202))
 def delete(call: Call, project_id: str) -> Result:
     """Back to the defaults; also for a project that is gone, whose limits nobody needs."""
     authorize(SETS + "delete", {"project_id": project_id})
@@ -135,7 +146,7 @@ def _check_class(name: str) -> None:
         raise NotFound(f"There is no quota class {name[:60]}; only the class default has limits.")
 
 
-@ROUTES.get(CLASS_PATH, policy=CLASSES + "show")
+@ROUTES.get(CLASS_PATH, policy=CLASSES + "show", answer=_answer("quota_class_set", IN_CLASSES, id=str))
 def show_class(call: Call, name: str) -> Result:
     """Limits of projects that have none of their own."""
     _check_class(name)
@@ -143,7 +154,9 @@ def show_class(call: Call, name: str) -> Result:
     return {"quota_class_set": {"id": name, **_shown(found, IN_CLASSES, call.minor)}}
 
 
-@ROUTES.put(CLASS_PATH, policy=CLASSES + "update", body=UpdateClass)
+@ROUTES.put(
+    CLASS_PATH, policy=CLASSES + "update", body=UpdateClass, answer=_answer("quota_class_set", IN_CLASSES)
+)
 def update_class(call: Call, name: str) -> Result:
     """Change them."""
     _check_class(name)

@@ -11,7 +11,7 @@ ROUTES = Routes()
 RULE = "os_compute_api:os-security-groups:list"
 
 
-@ROUTES.get("/servers/<server_id>/os-security-groups", policy=RULE)
+@ROUTES.get("/servers/<server_id>/os-security-groups", policy=RULE, answer={"security_groups": [GROUP]})
 def index(call: Call, server_id: str) -> Result:
     """Groups of its ports."""
     found = runtime().networks.groups_of(call.ctx, load(call, server_id, RULE))

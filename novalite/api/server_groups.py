@@ -52,10 +52,10 @@ class CreateGroup(Body):
 GROUP = View(
     Field("id", lambda r, see: r["uuid"]),
     Field("name", lambda r, see: r["name"]),
-    Field("policies", lambda r, see: [r["policy"]], until=63),
-    Field("policy", lambda r, see: r["policy"], since=ONE_POLICY_SINCE),
-    Field("rules", lambda r, see: r["rules"], since=ONE_POLICY_SINCE),
-    Field("members", lambda r, see: r["members"]),
+    Field("policies", lambda r, see: [r["policy"]], until=63, kind=list[str]),
+    Field("policy", lambda r, see: r["policy"], since=ONE_POLICY_SINCE, kind=str),
+    Field("rules", lambda r, see: r["rules"], since=ONE_POLICY_SINCE, kind=dict[str, int]),
+    Field("members", lambda r, see: r["members"], kind=list[str]),
     Field("metadata", lambda r, see: {}, until=63),
     Field("project_id", lambda r, see: r["project_id"], since=13),
     Field("user_id", lambda r, see: r["user_id"], since=13),
@@ -67,7 +67,7 @@ GROUP = View(
 LISTED = Query(all_projects=text, limit=Key(integer(0)), offset=Key(integer(0)))
 
 
-@ROUTES.get("/os-server-groups", policy=RULE + "index", query=LISTED)
+@ROUTES.get("/os-server-groups", policy=RULE + "index", query=LISTED, answer={"server_groups": [GROUP]})
 def index(call: Call) -> Result:
     """Of the own project; administrators may ask for all."""
     everything = "all_projects" in call.query and allowed(RULE + "index:all_projects")
@@ -78,7 +78,7 @@ def index(call: Call) -> Result:
     return {"server_groups": GROUP.show_all(records, call.see())}
 
 
-@ROUTES.post("/os-server-groups", policy=RULE + "create", body=CreateGroup)
+@ROUTES.post("/os-server-groups", policy=RULE + "create", body=CreateGroup, answer={"server_group": GROUP})
 def create(call: Call) -> Result:
     """A group without servers; they come in by the hint `group` of POST /servers."""
     asked: NewGroup = call.body.server_group
@@ -108,7 +108,7 @@ def _rules(asked: NewGroup, policy: str) -> dict[str, Any]:
     return rules
 
 
-@ROUTES.get("/os-server-groups/<group_id>", policy=RULE + "show")
+@ROUTES.get("/os-server-groups/<group_id>", policy=RULE + "show", answer={"server_group": GROUP})
 def show(call: Call, group_id: str) -> Result:
     """One."""
     record = runtime().peer(ServerGroups).show(call.ctx, group_id)

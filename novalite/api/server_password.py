@@ -13,7 +13,7 @@ ROUTES = Routes()
 RULE = "os_compute_api:os-server-password:"
 
 
-@ROUTES.get("/servers/<server_id>/os-server-password", policy=RULE + "show")
+@ROUTES.get("/servers/<server_id>/os-server-password", policy=RULE + "show", answer={"password": str})
 def show(call: Call, server_id: str) -> Result:
     """Nothing was left."""
     load(call, server_id, RULE + "show")

@@ -12,6 +12,7 @@ from novalite.api.paging import Query, text
 from novalite.api.routing import Call, Result, Routes
 from novalite.api.runtime import runtime
 from novalite.api.schemas import Body, Bool, is_uuid, parse, printable
+from novalite.api.shapes import Part
 from novalite.errors import BadRequest, NotFound
 from novalite.objects.base import Record
 from novalite.rpc.contracts.hosts import Services
@@ -65,7 +66,7 @@ def _id(record: Record, see: See) -> Any:
 
 
 SERVICE = View(
-    Field("id", _id),
+    Field("id", _id, kind=int | str),
     Field("binary", lambda r, see: r["binary"]),
     Field("host", lambda r, see: r["host"]),
     Field("zone", lambda r, see: r["zone"]),
@@ -77,7 +78,9 @@ SERVICE = View(
 )
 
 
-@ROUTES.get("/os-services", policy=RULE + "list", query=Query(host=text, binary=text))
+@ROUTES.get(
+    "/os-services", policy=RULE + "list", query=Query(host=text, binary=text), answer={"services": [SERVICE]}
+)
 def index(call: Call) -> Result:
     """Every daemon, or those of a host or a kind."""
     records = runtime().peer(Services).page(call.ctx, call.query.one("host"), call.query.one("binary"))
@@ -87,7 +90,23 @@ def index(call: Call) -> Result:
 # --- changing ----------------------------------------------------------------------------------
 
 
-@ROUTES.put("/os-services/<service_id>", until=52, policy=RULE + "update", body=dict[str, Any])
+CHANGED = {
+    "host": str,
+    "binary": str,
+    "status": Part(str, maybe=True),
+    "disabled_reason": Part(str, maybe=True),
+    "forced_down": Part(bool, since=11, maybe=True),
+}
+"""What PUT answers up to 2.52: what was changed."""
+
+
+@ROUTES.put(
+    "/os-services/<service_id>",
+    until=52,
+    policy=RULE + "update",
+    body=dict[str, Any],
+    answer={"service": CHANGED},
+)
 def act(call: Call, service_id: str) -> Result:
     """Do what the path says to the service that the body names."""
     since, kind = ACTIONS.get(service_id, (1000, Named))
@@ -113,7 +132,13 @@ def _changes(action: str, body: Any) -> dict[str, bool | str | None]:
     return {"disabled": True, "disabled_reason": getattr(body, "disabled_reason", None)}
 
 
-@ROUTES.put("/os-services/<service_id>", since=53, policy=RULE + "update", body=ServiceUpdate)
+@ROUTES.put(
+    "/os-services/<service_id>",
+    since=53,
+    policy=RULE + "update",
+    body=ServiceUpdate,
+    answer={"service": SERVICE},
+)
 def update(call: Call, service_id: str) -> Result:
     """Change status, reason and forced_down of one service."""
     _check_uuid(service_id)

@@ -57,9 +57,10 @@ class Either:
     kinds: tuple[Any, ...]
 
 
-LINKS = [{"rel": str, "href": str}]
+LINKS = [{"rel": str, "href": str, "type": Part(str, maybe=True)}]
 NEXT = Part(LINKS, maybe=True)
 """The link to the next page: there when a page was full."""
+ITEMS, ITEM = {"metadata": dict[str, str]}, {"meta": dict[str, str]}
 TEXT = str | None
 NUMBER = int | None
 

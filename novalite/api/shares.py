@@ -20,11 +20,11 @@ PATH = "/servers/<server_id>/shares"
 SINCE = 97
 
 SHARE = View(
-    Field("share_id", lambda r, see: r["share_id"]),
+    Field("share_id", lambda r, see: r["share_id"], kind=str),
     Field("status", lambda r, see: r["status"]),
-    Field("tag", lambda r, see: r["tag"]),
+    Field("tag", lambda r, see: r["tag"], kind=str),
     Field("uuid", lambda r, see: r["uuid"], policy=ADMIN),
-    Field("export_location", lambda r, see: r["export_location"], policy=ADMIN),
+    Field("export_location", lambda r, see: r["export_location"], policy=ADMIN, kind=str),
 )
 
 
@@ -41,21 +41,21 @@ class Attach(Body):
     share: NewShare
 
 
-@ROUTES.get(PATH, since=SINCE, policy=RULE + "index")
+@ROUTES.get(PATH, since=SINCE, policy=RULE + "index", answer={"shares": [SHARE]})
 def index(call: Call, server_id: str) -> Result:
     """Every share."""
     found = runtime().volumes.shares(call.ctx, load(call, server_id, RULE + "index"))
     return {"shares": SHARE.show_all(found, call.see())}
 
 
-@ROUTES.get(PATH + "/<share_id>", since=SINCE, policy=RULE + "show")
+@ROUTES.get(PATH + "/<share_id>", since=SINCE, policy=RULE + "show", answer={"share": SHARE})
 def show(call: Call, server_id: str, share_id: str) -> Result:
     """One share."""
     found = runtime().volumes.share(call.ctx, load(call, server_id, RULE + "show"), share_id)
     return {"share": SHARE.show(found, call.see())}
 
 
-@ROUTES.post(PATH, since=SINCE, policy=RULE + "create", body=Attach, status=201)
+@ROUTES.post(PATH, since=SINCE, policy=RULE + "create", body=Attach, status=201, answer={"share": SHARE})
 def attach(call: Call, server_id: str) -> Result:
     """Attach a share to a stopped server."""
     asked: NewShare = call.body.share

@@ -11,11 +11,13 @@ from novalite.api.runtime import runtime
 from novalite.api.schemas import Body, parse
 from novalite.api.servers.access import guard, load
 from novalite.api.servers.schemas import MAX_TAGS, Tag
+from novalite.api.shapes import Reply
 from novalite.errors import NotFound
 from novalite.rpc.contracts import tags as contract
 
 ROUTES = Routes()
 RULE = "os_compute_api:os-server-tags:"
+TAGS = {"tags": list[str]}
 SINCE = 26
 
 
@@ -25,13 +27,13 @@ class AllTags(Body):
     tags: Annotated[list[Tag], Field(max_length=MAX_TAGS)]
 
 
-@ROUTES.get("/servers/<server_id>/tags", policy=RULE + "index", since=SINCE)
+@ROUTES.get("/servers/<server_id>/tags", policy=RULE + "index", since=SINCE, answer=TAGS)
 def index(call: Call, server_id: str) -> Result:
     """All tags."""
     return {"tags": load(call, server_id, RULE + "index")["tags"] or []}
 
 
-@ROUTES.get("/servers/<server_id>/tags/<tag>", policy=RULE + "show", since=SINCE)
+@ROUTES.get("/servers/<server_id>/tags/<tag>", policy=RULE + "show", since=SINCE, answer=Reply(204))
 def show(call: Call, server_id: str, tag: str) -> Result:
     """204 when the server has the tag."""
     if tag not in (load(call, server_id, RULE + "show")["tags"] or []):
@@ -39,14 +41,16 @@ def show(call: Call, server_id: str, tag: str) -> Result:
     return Answer(None, 204)
 
 
-@ROUTES.put("/servers/<server_id>/tags", policy=RULE + "update_all", body=AllTags, since=SINCE)
+@ROUTES.put("/servers/<server_id>/tags", policy=RULE + "update_all", body=AllTags, since=SINCE, answer=TAGS)
 def replace(call: Call, server_id: str) -> Result:
     """Exactly these tags."""
     guard(call, server_id, RULE + "update_all")
     return {"tags": runtime().peer(contract.Tags).replace(call.ctx, server_id, list(call.body.tags))}
 
 
-@ROUTES.put("/servers/<server_id>/tags/<tag>", policy=RULE + "update", since=SINCE)
+@ROUTES.put(
+    "/servers/<server_id>/tags/<tag>", policy=RULE + "update", since=SINCE, answer=(Reply(201), Reply(204))
+)
 def add(call: Call, server_id: str, tag: str) -> Result:
     """201 for a new tag, 204 for one the server has; where it is in both cases."""
     guard(call, server_id, RULE + "update")

@@ -10,6 +10,7 @@ from novalite.api import microversions
 from novalite.api.middleware import public
 from novalite.api.routing import Call, Result, Routes, respond
 from novalite.api.runtime import runtime
+from novalite.api.shapes import LINKS
 from novalite.errors import NotFound
 
 ROUTES = Routes()
@@ -79,7 +80,14 @@ def health() -> Response:
     return respond({"name": "novalite-api", "status": "ok"}, 200)
 
 
-@ROUTES.get("/versions/<version_id>")
+VERSION = {
+    **dict.fromkeys(("id", "status", "version", "min_version", "updated"), str),
+    "links": LINKS,
+    "media-types": [{"base": str, "type": str}],
+}
+
+
+@ROUTES.get("/versions/<version_id>", answer={"version": VERSION})
 def show(call: Call, version_id: str) -> Result:
     """GET /v2.1/versions/<id>"""
     return _document(version_id)

@@ -14,6 +14,7 @@ from novalite.api.runtime import runtime
 from novalite.api.schemas import Body, Bool, Since, Uuid
 from novalite.api.servers.access import load, require
 from novalite.api.servers.schemas import Tag
+from novalite.api.shapes import TEXT, Reply
 from novalite.errors import BadRequest, PolicyNotAuthorized
 from novalite.objects.base import Record
 from novalite.states import ACTIVE, PAUSED, RESIZED, SHELVED, SHELVED_OFFLOADED, SOFT_DELETED, STOPPED
@@ -30,13 +31,13 @@ FATE_SINCE = 85
 
 ATTACHMENT = View(
     Field("id", lambda r, see: r["volume_id"], until=88),
-    Field("volumeId", lambda r, see: r["volume_id"]),
-    Field("serverId", lambda r, see: r["server_id"]),
-    Field("device", lambda r, see: r["device"]),
-    Field("tag", lambda r, see: r["tag"], since=70),
-    Field("delete_on_termination", lambda r, see: r["delete_on_termination"], since=79),
-    Field("attachment_id", lambda r, see: r["id"], since=89),
-    Field("bdm_uuid", lambda r, see: r["bdm_uuid"], since=89),
+    Field("volumeId", lambda r, see: r["volume_id"], kind=str),
+    Field("serverId", lambda r, see: r["server_id"], kind=str),
+    Field("device", lambda r, see: r["device"], kind=TEXT),
+    Field("tag", lambda r, see: r["tag"], since=70, kind=TEXT),
+    Field("delete_on_termination", lambda r, see: r["delete_on_termination"], since=79, kind=bool),
+    Field("attachment_id", lambda r, see: r["id"], since=89, kind=str),
+    Field("bdm_uuid", lambda r, see: r["bdm_uuid"], since=89, kind=str),
 )
 
 Device = Annotated[str, Limits(max_length=255, pattern=r"^(/dev/)?x?[a-z]?d?[a-z]+[0-9]*$")]
@@ -74,7 +75,12 @@ class Change(Body):
     volumeAttachment: AttachmentChange
 
 
-@ROUTES.get(PATH, policy=RULE + "index", query=Query(limit=integer(0), offset=integer(0)))
+@ROUTES.get(
+    PATH,
+    policy=RULE + "index",
+    query=Query(limit=integer(0), offset=integer(0)),
+    answer={"volumeAttachments": [ATTACHMENT]},
+)
 def index(call: Call, server_id: str) -> Result:
     """Every volume."""
     found = runtime().volumes.attachments(call.ctx, load(call, server_id, RULE + "index"))
@@ -83,14 +89,20 @@ def index(call: Call, server_id: str) -> Result:
     return {"volumeAttachments": ATTACHMENT.show_all(shown, call.see())}
 
 
-@ROUTES.get(PATH + "/<volume_id>", policy=RULE + "show")
+@ROUTES.get(PATH + "/<volume_id>", policy=RULE + "show", answer={"volumeAttachment": ATTACHMENT})
 def show(call: Call, server_id: str, volume_id: str) -> Result:
     """One volume."""
     found = runtime().volumes.attachment(call.ctx, load(call, server_id, RULE + "show"), volume_id)
     return {"volumeAttachment": ATTACHMENT.show({**found, "server_id": server_id}, call.see())}
 
 
-@ROUTES.post(PATH, policy=RULE + "create", body=Attach, status=200)
+@ROUTES.post(
+    PATH,
+    policy=RULE + "create",
+    body=Attach,
+    status=200,
+    answer=(Reply(200, {"volumeAttachment": ATTACHMENT}, until=100), Reply(202, since=EMPTY_SINCE)),
+)
 def attach(call: Call, server_id: str) -> Result:
     """Attach a volume."""
     asked: NewAttachment = call.body.volumeAttachment

@@ -102,7 +102,7 @@ class Engine:
         return next((s for s in flow.steps if s.name not in task.done), None)
 
     def _do(self, task: Task, step: Step) -> None:
-        task.event_begins(step.name)
+        task.event_begins(step.name, self.env.host)
         if step.undo and step.name not in task.begun:
             task.begun.append(step.name)
             self._save(task)
@@ -129,7 +129,7 @@ class Engine:
                 db_tasks.save(session, task.id, self.env.owner, **self.columns(task))
                 return "more"
             if isinstance(step, CommitStep):
-                task.event_begins(step.name)
+                task.event_begins(step.name, self.env.host)
                 task.done[step.name] = step.do(self.env, task, session)
                 task.begun.append(step.name)
                 task.event_ends(step.name)
@@ -195,7 +195,7 @@ class Engine:
         step = self.next_step(flow, task)
         task.error = dict(known.to_wire())
         if step:
-            task.event_begins(step.name)
+            task.event_begins(step.name, self.env.host)
             task.event_ends(step.name, known, traceback.format_exc())
         self._save(task)
 

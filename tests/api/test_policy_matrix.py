@@ -233,12 +233,12 @@ def may(caller: str, role: str) -> bool:
 
 
 @lru_cache(maxsize=32)
-def _document(minor: int) -> Any:
+def document_of(minor: int) -> Any:
     return orjson.loads(orjson.dumps(document(routes(), rules(), minor)))
 
 
 def _path(row: Row, minor: int) -> Any:
-    same = {shape_of(path): item for path, item in _document(minor)["paths"].items()}
+    same = {shape_of(path): item for path, item in document_of(minor)["paths"].items()}
     return same[shape_of(row.path)][row.method.lower()]
 
 
@@ -247,13 +247,13 @@ def cases() -> Iterator[tuple[Row, str | None, int, Any]]:
     for row in routes():
         minor = min(row.until or MAX[1], MAX[1])
         told = _path(row, minor)
-        models = _document(minor)["components"]["schemas"]
+        models = document_of(minor)["components"]["schemas"]
         if row.actions is not None:
             for name, action in sorted(row.actions.rows.items()):
                 last = min(action.until or MAX[1], minor)
                 bodies = _path(row, last)["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
                 (schema,) = [one for one in bodies if one["title"] == name]
-                yield row, name, last, least(schema, _document(last)["components"]["schemas"])
+                yield row, name, last, least(schema, document_of(last)["components"]["schemas"])
             continue
         body = None
         if "requestBody" in told:

@@ -12,6 +12,7 @@ from novalite.api.paging import PAGED, Query, integer, text, when
 from novalite.api.routing import Call, Result, Routes
 from novalite.api.runtime import runtime
 from novalite.api.schemas import Body, Metadata, MetadataKey, MetadataValue
+from novalite.api.shapes import ITEM, ITEMS, LINKS, NEXT
 from novalite.errors import BadRequest, Forbidden, NotFound, TooLarge
 from novalite.images.port import ImageCatalog
 from novalite.objects.base import Record
@@ -94,16 +95,16 @@ _SHORT = (
 BRIEF = View(*_SHORT)
 IMAGE = View(
     *_SHORT,
-    Field("minRam", lambda r, see: r["min_ram"]),
-    Field("minDisk", lambda r, see: r["min_disk"]),
+    Field("minRam", lambda r, see: r["min_ram"], kind=int),
+    Field("minDisk", lambda r, see: r["min_disk"], kind=int),
     Field("metadata", lambda r, see: r["properties"]),
     Field("created", lambda r, see: _second(r["created_at"])),
     Field("updated", lambda r, see: _second(r["updated_at"])),
     Field("status", _status),
     Field("progress", _progress),
-    Field("OS-EXT-IMG-SIZE:size", lambda r, see: r["size"] or 0),
+    Field("OS-EXT-IMG-SIZE:size", lambda r, see: r["size"] or 0, kind=int),
     Field("OS-DCF:diskConfig", _disk_config, optional=True),
-    Field("server", _server, optional=True),
+    Field("server", _server, optional=True, kind={"id": str, "links": LINKS}),
 )
 
 
@@ -147,19 +148,27 @@ def _page(call: Call, view: View) -> dict[str, Any]:
     return answer
 
 
-@ROUTES.get("/images", until=LAST, policy="get_images", query=QUERY)
+@ROUTES.get(
+    "/images", until=LAST, policy="get_images", query=QUERY, answer={"images": [BRIEF], "images_links": NEXT}
+)
 def index(call: Call) -> Result:
     """Ids, names, links."""
     return _page(call, BRIEF)
 
 
-@ROUTES.get("/images/detail", until=LAST, policy="get_images", query=QUERY)
+@ROUTES.get(
+    "/images/detail",
+    until=LAST,
+    policy="get_images",
+    query=QUERY,
+    answer={"images": [IMAGE], "images_links": NEXT},
+)
 def detail(call: Call) -> Result:
     """All fields."""
     return _page(call, IMAGE)
 
 
-@ROUTES.get(ONE, until=LAST, policy=READ)
+@ROUTES.get(ONE, until=LAST, policy=READ, answer={"image": IMAGE})
 def show(call: Call, image_id: str) -> Result:
     """One image."""
     return {"image": IMAGE.show(_images().show(call.ctx, image_id).model_dump(), call.see())}
@@ -202,19 +211,19 @@ def _change(call: Call, image_id: str, items: dict[str, str], remove: set[str] |
         raise Forbidden(error.sentence) from error
 
 
-@ROUTES.get(ONE + "/metadata", until=LAST_METADATA, policy=READ)
+@ROUTES.get(ONE + "/metadata", until=LAST_METADATA, policy=READ, answer=ITEMS)
 def items(call: Call, image_id: str) -> Result:
     """All properties."""
     return {"metadata": _images().show(call.ctx, image_id).properties}
 
 
-@ROUTES.post(ONE + "/metadata", until=LAST_METADATA, policy=WRITE, body=Items, status=200)
+@ROUTES.post(ONE + "/metadata", until=LAST_METADATA, policy=WRITE, body=Items, status=200, answer=ITEMS)
 def add(call: Call, image_id: str) -> Result:
     """Add or change properties; the others stay."""
     return {"metadata": _change(call, image_id, call.body.metadata).properties}
 
 
-@ROUTES.put(ONE + "/metadata", until=LAST_METADATA, policy=WRITE, body=Items)
+@ROUTES.put(ONE + "/metadata", until=LAST_METADATA, policy=WRITE, body=Items, answer=ITEMS)
 def replace_all(call: Call, image_id: str) -> Result:
     """Exactly these properties."""
     before = _images().show(call.ctx, image_id).properties
@@ -222,13 +231,13 @@ def replace_all(call: Call, image_id: str) -> Result:
     return {"metadata": _change(call, image_id, wanted, set(before) - set(wanted)).properties}
 
 
-@ROUTES.get(ONE + "/metadata/<key>", until=LAST_METADATA, policy=READ)
+@ROUTES.get(ONE + "/metadata/<key>", until=LAST_METADATA, policy=READ, answer=ITEM)
 def item(call: Call, image_id: str, key: str) -> Result:
     """One property."""
     return {"meta": {key: _value(_images().show(call.ctx, image_id), key)}}
 
 
-@ROUTES.put(ONE + "/metadata/<key>", until=LAST_METADATA, policy=WRITE, body=Item)
+@ROUTES.put(ONE + "/metadata/<key>", until=LAST_METADATA, policy=WRITE, body=Item, answer=ITEM)
 def update(call: Call, image_id: str, key: str) -> Result:
     """One property; the body repeats its name."""
     if key not in call.body.meta:

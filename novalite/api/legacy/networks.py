@@ -11,6 +11,7 @@ from novalite.api.policy import allowed
 from novalite.api.routing import Call, Result, Routes, read_json
 from novalite.api.runtime import runtime
 from novalite.api.schemas import Body, parse
+from novalite.api.shapes import TEXT
 from novalite.objects.base import Record
 
 ROUTES = Routes()
@@ -31,15 +32,15 @@ _OF_ADMINS = (
 
 TENANT_NETWORK = View(
     Field("id", lambda r, see: r["id"]),
-    Field("cidr", lambda r, see: "None"),
-    Field("label", lambda r, see: r["label"]),
+    Field("cidr", lambda r, see: "None", kind=str),
+    Field("label", lambda r, see: r["label"], kind=str),
 )
 FLOATING_IP = View(
     Field("id", lambda r, see: r["id"]),
-    Field("ip", lambda r, see: r["ip"]),
-    Field("pool", lambda r, see: r["pool"]),
-    Field("fixed_ip", lambda r, see: r["fixed_ip"]),
-    Field("instance_id", lambda r, see: r["instance_id"]),
+    Field("ip", lambda r, see: r["ip"], kind=str),
+    Field("pool", lambda r, see: r["pool"], kind=TEXT),
+    Field("fixed_ip", lambda r, see: r["fixed_ip"], kind=TEXT),
+    Field("instance_id", lambda r, see: r["instance_id"], kind=TEXT),
 )
 
 
@@ -48,43 +49,57 @@ def _network(record: Record) -> Record:
     return {"id": record["id"], "label": record["label"], **dict.fromkeys(keys)}
 
 
-@ROUTES.get("/os-networks", until=LAST, policy=NETWORKS + "list")
+@ROUTES.get("/os-networks", until=LAST, policy=NETWORKS + "list", answer={"networks": list[dict[str, Any]]})
 def networks(call: Call) -> Result:
     """Every network of the project."""
     return {"networks": [_network(record) for record in runtime().networks.networks(call.ctx)]}
 
 
-@ROUTES.get("/os-networks/<network_id>", until=LAST, policy=NETWORKS + "show")
+@ROUTES.get(
+    "/os-networks/<network_id>", until=LAST, policy=NETWORKS + "show", answer={"network": dict[str, Any]}
+)
 def network(call: Call, network_id: str) -> Result:
     """One of them."""
     return {"network": _network(runtime().networks.network(call.ctx, network_id))}
 
 
-@ROUTES.get("/os-tenant-networks", until=LAST, policy=TENANT + "list")
+@ROUTES.get("/os-tenant-networks", until=LAST, policy=TENANT + "list", answer={"networks": [TENANT_NETWORK]})
 def tenant_networks(call: Call) -> Result:
     """Every network of the project, in fewer words."""
     return {"networks": TENANT_NETWORK.show_all(runtime().networks.networks(call.ctx), call.see())}
 
 
-@ROUTES.get("/os-tenant-networks/<network_id>", until=LAST, policy=TENANT + "show")
+@ROUTES.get(
+    "/os-tenant-networks/<network_id>", until=LAST, policy=TENANT + "show", answer={"network": TENANT_NETWORK}
+)
 def tenant_network(call: Call, network_id: str) -> Result:
     """One of them."""
     return {"network": TENANT_NETWORK.show(runtime().networks.network(call.ctx, network_id), call.see())}
 
 
-@ROUTES.get("/os-floating-ip-pools", until=LAST, policy="os_compute_api:os-floating-ip-pools")
+@ROUTES.get(
+    "/os-floating-ip-pools",
+    until=LAST,
+    policy="os_compute_api:os-floating-ip-pools",
+    answer={"floating_ip_pools": [{"name": str}]},
+)
 def pools(call: Call) -> Result:
     """Where floating addresses come from."""
     return {"floating_ip_pools": [{"name": name} for name in runtime().networks.pools(call.ctx)]}
 
 
-@ROUTES.get("/os-floating-ips", until=LAST, policy=FLOATING + "list")
+@ROUTES.get("/os-floating-ips", until=LAST, policy=FLOATING + "list", answer={"floating_ips": [FLOATING_IP]})
 def floating_ips(call: Call) -> Result:
     """Floating addresses of the project."""
     return {"floating_ips": FLOATING_IP.show_all(runtime().networks.floating_ips(call.ctx), call.see())}
 
 
-@ROUTES.get("/os-floating-ips/<floating_ip_id>", until=LAST, policy=FLOATING + "show")
+@ROUTES.get(
+    "/os-floating-ips/<floating_ip_id>",
+    until=LAST,
+    policy=FLOATING + "show",
+    answer={"floating_ip": FLOATING_IP},
+)
 def floating_ip(call: Call, floating_ip_id: str) -> Result:
     """One of them."""
     record = runtime().networks.floating_ip(call.ctx, floating_ip_id)
@@ -97,7 +112,7 @@ class Allocate(Body):
     pool: str | None = None
 
 
-@ROUTES.post("/os-floating-ips", until=LAST, policy=FLOATING + "create")
+@ROUTES.post("/os-floating-ips", until=LAST, policy=FLOATING + "create", answer={"floating_ip": FLOATING_IP})
 def allocate(call: Call) -> Result:
     """A floating address for the project."""
     data: Any = read_json() if request.content_length else None

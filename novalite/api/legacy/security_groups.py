@@ -94,7 +94,7 @@ GROUP = View(
     Field("name", lambda r, see: r["name"]),
     Field("description", lambda r, see: r["description"]),
     Field("tenant_id", lambda r, see: r["project_id"]),
-    Field("rules", _rules),
+    Field("rules", _rules, kind=list[dict[str, Any]]),
 )
 
 
@@ -109,6 +109,7 @@ def _check(group_id: str, what: str = "Security group") -> str:
     until=LAST,
     policy=RULE + "get",
     query=Query(all_tenants=Key(boolean), limit=integer(0), offset=integer(0), name=text),
+    answer={"security_groups": [GROUP]},
 )
 def index(call: Call) -> Result:
     """Groups of the project, by name; of all projects for those who may."""
@@ -119,14 +120,23 @@ def index(call: Call) -> Result:
     return {"security_groups": GROUP.show_all(found[start : start + limit], call.see())}
 
 
-@ROUTES.get("/os-security-groups/<group_id>", until=LAST, policy=RULE + "show")
+@ROUTES.get(
+    "/os-security-groups/<group_id>", until=LAST, policy=RULE + "show", answer={"security_group": GROUP}
+)
 def show(call: Call, group_id: str) -> Result:
     """One group."""
     record = runtime().networks.security_group(call.ctx, _check(group_id))
     return {"security_group": GROUP.show(record, call.see())}
 
 
-@ROUTES.post("/os-security-groups", until=LAST, policy=RULE + "create", body=GroupBody, status=200)
+@ROUTES.post(
+    "/os-security-groups",
+    until=LAST,
+    policy=RULE + "create",
+    body=GroupBody,
+    status=200,
+    answer={"security_group": GROUP},
+)
 def create(call: Call) -> Result:
     """A group without rules of its own."""
     asked: Group = call.body.security_group
@@ -134,7 +144,13 @@ def create(call: Call) -> Result:
     return {"security_group": GROUP.show(record, call.see())}
 
 
-@ROUTES.put("/os-security-groups/<group_id>", until=LAST, policy=RULE + "update", body=GroupBody)
+@ROUTES.put(
+    "/os-security-groups/<group_id>",
+    until=LAST,
+    policy=RULE + "update",
+    body=GroupBody,
+    answer={"security_group": GROUP},
+)
 def update(call: Call, group_id: str) -> Result:
     """Another name, another description."""
     asked: Group = call.body.security_group
@@ -150,7 +166,14 @@ def delete(call: Call, group_id: str) -> Result:
     return None
 
 
-@ROUTES.post("/os-security-group-rules", until=LAST, policy=RULE + "rule:create", body=RuleBody, status=200)
+@ROUTES.post(
+    "/os-security-group-rules",
+    until=LAST,
+    policy=RULE + "rule:create",
+    body=RuleBody,
+    status=200,
+    answer={"security_group_rule": dict[str, Any]},
+)
 def create_rule(call: Call) -> Result:
     """A rule for what may come in."""
     asked: Rule = call.body.security_group_rule

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field as Limits
 
@@ -11,6 +11,7 @@ from novalite.api.paging import Query, integer
 from novalite.api.routing import Call, Result, Routes
 from novalite.api.runtime import runtime
 from novalite.api.schemas import Body, Bool, Metadata, PositiveInt
+from novalite.api.shapes import TEXT
 from novalite.objects.base import Record
 
 ROUTES = Routes()
@@ -66,20 +67,20 @@ VOLUME = View(
     Field("id", lambda r, see: r["id"]),
     Field("status", lambda r, see: r["status"]),
     Field("size", lambda r, see: r["size"]),
-    Field("availabilityZone", lambda r, see: r["availability_zone"]),
+    Field("availabilityZone", lambda r, see: r["availability_zone"], kind=TEXT),
     Field("createdAt", lambda r, see: r["created_at"]),
-    Field("attachments", _attachments),
+    Field("attachments", _attachments, kind=list[dict[str, Any]]),
     Field("displayName", lambda r, see: r["name"]),
     Field("displayDescription", lambda r, see: r["description"]),
-    Field("volumeType", lambda r, see: r["volume_type"]),
-    Field("snapshotId", lambda r, see: r["snapshot_id"]),
+    Field("volumeType", lambda r, see: r["volume_type"], kind=TEXT),
+    Field("snapshotId", lambda r, see: r["snapshot_id"], kind=TEXT),
     Field("metadata", lambda r, see: r["metadata"] or {}),
 )
 SNAPSHOT = View(
     Field("id", lambda r, see: r["id"]),
     Field("status", lambda r, see: r["status"]),
     Field("size", lambda r, see: r["size"]),
-    Field("volumeId", lambda r, see: r["volume_id"]),
+    Field("volumeId", lambda r, see: r["volume_id"], kind=str),
     Field("createdAt", lambda r, see: r["created_at"]),
     Field("displayName", lambda r, see: r["name"]),
     Field("displayDescription", lambda r, see: r["description"]),
@@ -101,19 +102,22 @@ def _snapshots(call: Call) -> Result:
     return {"snapshots": SNAPSHOT.show_all(_page(call, runtime().volumes.snapshots(call.ctx)), call.see())}
 
 
-ROUTES.get("/os-volumes", until=LAST, policy=RULE + "list", query=PAGE)(_volumes)
-ROUTES.get("/os-volumes/detail", until=LAST, policy=RULE + "detail", query=PAGE)(_volumes)
-ROUTES.get("/os-snapshots", until=LAST, policy=SNAPSHOTS + "list", query=PAGE)(_snapshots)
-ROUTES.get("/os-snapshots/detail", until=LAST, policy=SNAPSHOTS + "detail", query=PAGE)(_snapshots)
+_V, _S = {"volumes": [VOLUME]}, {"snapshots": [SNAPSHOT]}
+ROUTES.get("/os-volumes", until=LAST, policy=RULE + "list", query=PAGE, answer=_V)(_volumes)
+ROUTES.get("/os-volumes/detail", until=LAST, policy=RULE + "detail", query=PAGE, answer=_V)(_volumes)
+ROUTES.get("/os-snapshots", until=LAST, policy=SNAPSHOTS + "list", query=PAGE, answer=_S)(_snapshots)
+ROUTES.get("/os-snapshots/detail", until=LAST, policy=SNAPSHOTS + "detail", query=PAGE, answer=_S)(_snapshots)
 
 
-@ROUTES.get("/os-volumes/<volume_id>", until=LAST, policy=RULE + "show")
+@ROUTES.get("/os-volumes/<volume_id>", until=LAST, policy=RULE + "show", answer={"volume": VOLUME})
 def show_volume(call: Call, volume_id: str) -> Result:
     """One volume."""
     return {"volume": VOLUME.show(runtime().volumes.volume(call.ctx, volume_id), call.see())}
 
 
-@ROUTES.post("/os-volumes", until=LAST, policy=RULE + "create", body=VolumeBody, status=200)
+@ROUTES.post(
+    "/os-volumes", until=LAST, policy=RULE + "create", body=VolumeBody, status=200, answer={"volume": VOLUME}
+)
 def create_volume(call: Call) -> Result:
     """A volume."""
     asked: NewVolume = call.body.volume
@@ -136,13 +140,22 @@ def delete_volume(call: Call, volume_id: str) -> Result:
     return None
 
 
-@ROUTES.get("/os-snapshots/<snapshot_id>", until=LAST, policy=SNAPSHOTS + "show")
+@ROUTES.get(
+    "/os-snapshots/<snapshot_id>", until=LAST, policy=SNAPSHOTS + "show", answer={"snapshot": SNAPSHOT}
+)
 def show_snapshot(call: Call, snapshot_id: str) -> Result:
     """One snapshot."""
     return {"snapshot": SNAPSHOT.show(runtime().volumes.snapshot(call.ctx, snapshot_id), call.see())}
 
 
-@ROUTES.post("/os-snapshots", until=LAST, policy=SNAPSHOTS + "create", body=SnapshotBody, status=200)
+@ROUTES.post(
+    "/os-snapshots",
+    until=LAST,
+    policy=SNAPSHOTS + "create",
+    body=SnapshotBody,
+    status=200,
+    answer={"snapshot": SNAPSHOT},
+)
 def create_snapshot(call: Call) -> Result:
     """A snapshot of a volume."""
     asked: NewSnapshot = call.body.snapshot

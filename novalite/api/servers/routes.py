@@ -12,6 +12,7 @@ from novalite.api.servers.access import guard, load, poke
 from novalite.api.servers.actions import ACTIONS
 from novalite.api.servers.passwords import given_or_new
 from novalite.api.servers.schemas import CreateServer, ServerChanges, UpdateServer
+from novalite.api.shapes import LINKS, NEXT, Part, Reply
 from novalite.errors import BadRequest, Conflict
 from novalite.objects.base import Record, unpack_records
 from novalite.objects.servers import ServerUpdate
@@ -30,15 +31,38 @@ COLUMNS = {
     "hostname": "hostname",
 }
 """Field of PUT -> key of the server record."""
+CREATED = (
+    Reply(
+        202,
+        {
+            "server": {
+                "id": str,
+                "links": LINKS,
+                "OS-DCF:diskConfig": str,
+                "security_groups": [{"name": str}],
+                "adminPass": Part(str, maybe=True),
+            }
+        },
+    ),
+    Reply(202, {"reservation_id": str}),
+)
+"""What POST answers; a reservation when it was asked for."""
 
 
-@ROUTES.get("/servers", policy=INDEX, query=filters.QUERY)
+@ROUTES.get(
+    "/servers", policy=INDEX, query=filters.QUERY, answer={"servers": [views.BRIEF], "servers_links": NEXT}
+)
 def index(call: Call) -> Result:
     """GET /servers"""
     return _page(call, INDEX, views.BRIEF, detail=False)
 
 
-@ROUTES.get("/servers/detail", policy=DETAIL, query=filters.QUERY)
+@ROUTES.get(
+    "/servers/detail",
+    policy=DETAIL,
+    query=filters.QUERY,
+    answer={"servers": [views.DETAIL], "servers_links": NEXT},
+)
 def detail(call: Call) -> Result:
     """GET /servers/detail"""
     return _page(call, DETAIL, views.DETAIL, detail=True)
@@ -55,13 +79,15 @@ def _page(call: Call, rule: str, view: Any, detail: bool) -> dict[str, Any]:
     return answer
 
 
-@ROUTES.get("/servers/<server_id>", policy=SHOW)
+@ROUTES.get("/servers/<server_id>", policy=SHOW, answer={"server": views.SHOW})
 def show(call: Call, server_id: str) -> Result:
     """GET /servers/{id}"""
     return {"server": views.SHOW.show(load(call, server_id, SHOW), call.see(call.ctx.is_admin))}
 
 
-@ROUTES.post("/servers", policy="os_compute_api:servers:create", body=CreateServer, status=202)
+@ROUTES.post(
+    "/servers", policy="os_compute_api:servers:create", body=CreateServer, status=202, answer=CREATED
+)
 def create_servers(call: Call) -> Result:
     """POST /servers: written and answered; built afterwards."""
     body: CreateServer = call.body
@@ -83,7 +109,12 @@ def create_servers(call: Call) -> Result:
     return Answer({"server": shown}, 202, {"Location": links[0]["href"]})
 
 
-@ROUTES.put("/servers/<server_id>", policy="os_compute_api:servers:update", body=UpdateServer)
+@ROUTES.put(
+    "/servers/<server_id>",
+    policy="os_compute_api:servers:update",
+    body=UpdateServer,
+    answer={"server": views.UPDATED},
+)
 def update(call: Call, server_id: str) -> Result:
     """PUT /servers/{id}"""
     rule = "os_compute_api:servers:update"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from novalite import states
 from novalite.api.fields import ABSENT, Field, See, View
+from novalite.api.shapes import LINKS, Either, Part
 from novalite.objects.base import Record
 
 ATTRIBUTES = "os_compute_api:os-extended-server-attributes"
@@ -100,6 +101,15 @@ def _host_status_unknown(r: Record, see: See) -> Any:
     return r["host_status"] if r["host_status"] == "UNKNOWN" else ABSENT
 
 
+_IMAGE = Either(({"id": str, "links": LINKS}, Literal[""]))
+_FULL_IMAGE = Either(({"id": str, "links": LINKS, "properties": dict[str, Any]}, Literal[""]))
+_FLAVOR = {
+    **dict.fromkeys(("vcpus", "ram", "disk", "ephemeral", "swap"), int),
+    "original_name": str,
+    "extra_specs": Part(dict[str, str], maybe=True),
+}
+_FAULT = {"code": int, "created": str, "message": str, "details": Part(str, maybe=True)}
+
 FIELDS = (
     Field("id", "id"),
     Field("name", "name"),
@@ -108,11 +118,11 @@ FIELDS = (
     Field("user_id", "user_id"),
     Field("metadata", lambda r, see: r["metadata"] or {}),
     Field("hostId", lambda r, see: host_id(r["project_id"], r["host"])),
-    Field("image", _image, until=97),
-    Field("image", _image_with_properties, since=98),
-    Field("flavor", _flavor_link, until=46),
-    Field("flavor", _flavor, since=47),
-    Field("flavor", _flavor_with_specs, since=47, policy=EXTRA_SPECS),
+    Field("image", _image, until=97, kind=_IMAGE),
+    Field("image", _image_with_properties, since=98, kind=_FULL_IMAGE),
+    Field("flavor", _flavor_link, until=46, kind={"id": str, "links": LINKS}),
+    Field("flavor", _flavor, since=47, kind=_FLAVOR),
+    Field("flavor", _flavor_with_specs, since=47, policy=EXTRA_SPECS, kind=_FLAVOR),
     Field("created", lambda r, see: seconds(r["created_at"])),
     Field("updated", lambda r, see: seconds(r["updated_at"] or r["created_at"])),
     Field("addresses", "addresses"),
@@ -121,7 +131,7 @@ FIELDS = (
     Field("links", lambda r, see: see.links.of("servers", r["id"])),
     Field("OS-DCF:diskConfig", "disk_config"),
     Field("progress", _progress, optional=True),
-    Field("fault", _fault, optional=True),
+    Field("fault", _fault, optional=True, kind=_FAULT),
     Field("OS-EXT-AZ:availability_zone", lambda r, see: r["availability_zone"] or ""),
     Field("config_drive", lambda r, see: "True" if r["config_drive"] else ""),
     Field("key_name", "key_name"),
@@ -142,8 +152,8 @@ FIELDS = (
     Field("OS-EXT-STS:task_state", "task_state"),
     Field("OS-EXT-STS:vm_state", "vm_state"),
     Field("OS-EXT-STS:power_state", "power_state"),
-    Field("os-extended-volumes:volumes_attached", _volumes, until=2),
-    Field("os-extended-volumes:volumes_attached", _volumes_with_fate, since=3),
+    Field("os-extended-volumes:volumes_attached", _volumes, until=2, kind=list[dict[str, Any]]),
+    Field("os-extended-volumes:volumes_attached", _volumes_with_fate, since=3, kind=list[dict[str, Any]]),
     Field("locked", lambda r, see: bool(r["locked_by"]), since=9),
     Field("host_status", _host_status_unknown, since=16, policy=HOST_UNKNOWN, optional=True),
     Field("host_status", "host_status", since=16, policy=HOST_STATUS),

@@ -20,7 +20,7 @@ class ConsoleOutput(Body):
     length: Annotated[Int, Field(ge=-1)] | None = None
 
 
-@ACTIONS.action("os-getConsoleOutput", value=ConsoleOutput | None, status=200)
+@ACTIONS.action("os-getConsoleOutput", value=ConsoleOutput | None, status=200, answer={"output": str})
 def console_output(call: Call, server_id: str, value: ConsoleOutput | None) -> Result:
     """The last lines of the serial console."""
     guard(call, server_id, "os_compute_api:os-console-output")
