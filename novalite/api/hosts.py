@@ -39,7 +39,13 @@ class HostChanges(Body):
     maintenance_mode: Switch | None = None
 
 
-@ROUTES.get("/os-hosts", until=LAST, policy=RULE + "list", query=Query(zone=text, service=text))
+LISTED = {"hosts": [dict.fromkeys(("host_name", "service", "zone"), str)]}
+RESOURCE = {"host": str, "project": str, "cpu": int, "memory_mb": int, "disk_gb": int}
+
+
+@ROUTES.get(
+    "/os-hosts", until=LAST, policy=RULE + "list", query=Query(zone=text, service=text), answer=LISTED
+)
 def index(call: Call) -> Result:
     """Every daemon that is enabled, of a zone when asked."""
     zone, service = call.query.one("zone"), call.query.one("service")
@@ -54,14 +60,20 @@ def _listed(service: Record) -> dict[str, Any]:
     return {"host_name": service["host"], "service": kind, "zone": service["zone"]}
 
 
-@ROUTES.get("/os-hosts/<host>", until=LAST, policy=RULE + "show")
+@ROUTES.get("/os-hosts/<host>", until=LAST, policy=RULE + "show", answer={"host": [{"resource": RESOURCE}]})
 def show(call: Call, host: str) -> Result:
     """What the machine has, what of it is in use, what servers may use, and that by project."""
     rows = runtime().peer(Hosts).resources(call.ctx, host)
     return {"host": [{"resource": {"host": host, **row}} for row in rows]}
 
 
-@ROUTES.put("/os-hosts/<host>", until=LAST, policy=RULE + "update", body=HostChanges)
+@ROUTES.put(
+    "/os-hosts/<host>",
+    until=LAST,
+    policy=RULE + "update",
+    body=HostChanges,
+    answer={"host": str, "status": str},
+)
 def update(call: Call, host: str) -> Result:
     """Take a host's compute service out of use, or back. No driver here has a maintenance mode."""
     asked: HostChanges = call.body

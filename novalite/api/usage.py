@@ -9,6 +9,7 @@ from novalite.api.paging import PAGED, Key, Query, text, when
 from novalite.api.policy import authorize
 from novalite.api.routing import Call, Result, Routes
 from novalite.api.runtime import runtime
+from novalite.api.shapes import NEXT, TEXT, Either, Part
 from novalite.errors import BadRequest
 from novalite.objects.base import Record
 from novalite.rpc.contracts.usage import Usage
@@ -44,14 +45,31 @@ def _ask(call: Call, key: str, project_id: str | None, detailed: bool) -> tuple[
     return [{**project, "start": start, "stop": end} for project in found["projects"]], links
 
 
-@ROUTES.get("/os-simple-tenant-usage", policy=USAGE + "list", query=PERIOD)
+_SERVER = {
+    **dict.fromkeys(("instance_id", "name", "flavor", "state", "started_at", "tenant_id"), str),
+    **dict.fromkeys(("uptime", "vcpus", "memory_mb", "local_gb"), int),
+    "hours": float,
+    "ended_at": TEXT,
+}
+_PROJECT = {
+    **dict.fromkeys(("tenant_id", "start", "stop"), str),
+    **dict.fromkeys(
+        ("total_hours", "total_vcpus_usage", "total_memory_mb_usage", "total_local_gb_usage"), float
+    ),
+    "server_usages": Part([_SERVER], maybe=True),
+}
+OF_ALL = {"tenant_usages": [_PROJECT], "tenant_usages_links": NEXT}
+OF_ONE = {"tenant_usage": Either((_PROJECT, {})), "tenant_usage_links": NEXT}
+
+
+@ROUTES.get("/os-simple-tenant-usage", policy=USAGE + "list", query=PERIOD, answer=OF_ALL)
 def index(call: Call) -> Result:
     """Of every project; server by server with detailed=1."""
     usages, links = _ask(call, "tenant_usages", None, call.query.one("detailed") == "1")
     return {"tenant_usages": usages, **links}
 
 
-@ROUTES.get("/os-simple-tenant-usage/<project_id>", query=PERIOD)
+@ROUTES.get("/os-simple-tenant-usage/<project_id>", query=PERIOD, answer=OF_ONE)
 def show(call: Call, project_id: str) -> Result:
     """Of one project, server by server; an empty object when it used nothing."""
     authorize(USAGE + "show", {"project_id": project_id})
@@ -59,16 +77,35 @@ def show(call: Call, project_id: str) -> Result:
     return {"tenant_usage": usages[0] if usages else {}, **links}
 
 
+LOG = {
+    **dict.fromkeys(("period_beginning", "period_ending", "overall_status"), str),
+    **dict.fromkeys(
+        (
+            "num_hosts",
+            "num_hosts_done",
+            "num_hosts_running",
+            "num_hosts_not_run",
+            "total_instances",
+            "total_errors",
+        ),
+        int,
+    ),
+    "hosts_not_run": list[str],
+    "log": dict[str, dict[str, Any]],
+}
+
 # --- audits ------------------------------------------------------------------------------------
 
 
-@ROUTES.get("/os-instance_usage_audit_log", policy=AUDITS + "list")
+@ROUTES.get("/os-instance_usage_audit_log", policy=AUDITS + "list", answer={"instance_usage_audit_logs": LOG})
 def audits(call: Call) -> Result:
     """Of the last whole period."""
     return {"instance_usage_audit_logs": _log(runtime().peer(Usage).audits(call.ctx))}
 
 
-@ROUTES.get("/os-instance_usage_audit_log/<before>", policy=AUDITS + "show")
+@ROUTES.get(
+    "/os-instance_usage_audit_log/<before>", policy=AUDITS + "show", answer={"instance_usage_audit_log": LOG}
+)
 def audits_before(call: Call, before: str) -> Result:
     """Of the last whole period before a time, `YYYY-MM-DD hh:mm:ss` with or without a fraction."""
     form = "%Y-%m-%d %H:%M:%S.%f" if "." in before else "%Y-%m-%d %H:%M:%S"
