@@ -18,15 +18,12 @@ from novalite.api.app import create_app
 from novalite.compute.manager import ComputeManager
 from novalite.compute.virt import load_driver
 from novalite.compute.virt.fake import FakeDriver
-from novalite.conductor.bootstrap import bootstrap
 from novalite.conductor.manager import ConductorManager
 from novalite.conf import load
 from novalite.context import Context
-from novalite.db.models import Base
 from novalite.db.session import Database
 from novalite.errors import NovaliteError
 from novalite.identity.embedded import EmbeddedIdentity, IdentityNewsEndpoint
-from novalite.identity.passwords import Passwords
 from novalite.images.embedded import EmbeddedImages, ImageNewsEndpoint
 from novalite.objects.base import Record, unpack_records
 from novalite.objects.servers import CreateServers, ServerAction, ServerQuery
@@ -36,6 +33,7 @@ from novalite.rpc.contracts.flavors import Flavors
 from novalite.rpc.contracts.servers import Servers, Tasks
 from novalite.rpc.local import LocalBus
 from novalite.scheduler.manager import SchedulerManager
+from tests.furnished import furnished
 from tests.rest import People, Rest
 
 PASSWORD = "secret-of-the-tests"
@@ -132,10 +130,8 @@ class Cloud:
         self.bus = LocalBus(inline=True)
         self.client = Client(self.bus)
         self.url = url or f"sqlite:///{folder / 'novalite.db'}"
-        self.db = Database(self.url)
-        Base.metadata.create_all(self.db.engine)
+        self.db = furnished(self.url, PASSWORD, "http://localhost")
         self.refused: NovaliteError | None = None
-        bootstrap(self.db, PASSWORD, "http://localhost", "RegionOne", Passwords(1024, 1, 1))
         self.databases = [KillingDatabase(self.url) for _ in range(conductors)]
         # The bus lets servers take turns; requests of tests go to the first conductor while it lives.
         self.conductors = [Conductor(self, self.databases[0], 1)]

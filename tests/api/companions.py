@@ -9,17 +9,14 @@ from typing import Any
 from werkzeug.test import TestResponse
 
 from novalite.api.app import create_app
-from novalite.conductor.bootstrap import bootstrap
 from novalite.conductor.env import Env
 from novalite.conductor.identity import IdentityEndpoint, make_signer
 from novalite.conductor.images import ImagesEndpoint
 from novalite.conf.load import for_tests
-from novalite.db.models import Base
-from novalite.db.session import Database
 from novalite.identity.embedded import EmbeddedIdentity, IdentityNewsEndpoint
-from novalite.identity.passwords import Passwords
 from novalite.rpc.client import Client
 from novalite.rpc.local import LocalBus
+from tests.furnished import furnished
 
 PASSWORD = "correct horse"
 FAST = {
@@ -38,9 +35,7 @@ class Companions:
         self, folder: Path, options: Mapping[str, Any] | None = None, url: str | None = None
     ) -> None:
         self.conf = for_tests(FAST | {"images.store_path": str(folder / "images")} | dict(options or {}))
-        self.db = Database(url or f"sqlite:///{folder / 'test.db'}")
-        Base.metadata.create_all(self.db.engine)
-        bootstrap(self.db, PASSWORD, "http://cloud.test", passwords=Passwords(1024, 1, 1))
+        self.db = furnished(url or f"sqlite:///{folder / 'test.db'}", PASSWORD, "http://cloud.test")
         self.bus = LocalBus(inline=True)
         self.client = Client(self.bus)
         self.env = Env(conf=self.conf, db=self.db, client=self.client, host="here")
