@@ -30,6 +30,7 @@ from novalite.objects.servers import CreateServers
 from novalite.states import BUILDING, SCHEDULING
 
 GIB = 1024**3
+MAX_NAME = 255
 
 
 @dataclass(frozen=True)
@@ -85,14 +86,15 @@ def check_place(session: Session, body: CreateServers) -> None:
         zone = session.execute(select(Host.id).where(Host.zone == body.availability_zone).limit(1)).first()
         if zone is None:
             raise BadRequest("The requested availability zone is not available")
-    if (name := body.requested_host) and not _host(session, Host.host == name):
+    name, node = body.requested_host, body.requested_node
+    if name and not _host(session, Host.host == name):
         raise BadRequest(HostNotFound(host=name).sentence)
-    if (node := body.requested_node) and not _host(session, Host.node == node):
+    if node and not _host(session, Host.node == node, *([Host.host == name] if name else [])):
         raise BadRequest(HostNotFound(host=node).sentence)
 
 
-def _host(session: Session, condition: Any) -> bool:
-    return session.execute(select(Host.id).where(condition).limit(1)).first() is not None
+def _host(session: Session, *conditions: Any) -> bool:
+    return session.execute(select(Host.id).where(*conditions).limit(1)).first() is not None
 
 
 def hint_hosts(session: Session, ctx: Context, hint: Any) -> tuple[str, ...]:
@@ -140,6 +142,12 @@ def hostname_of(name: str) -> str:
     return cleaned[:63].rstrip("-")
 
 
+def numbered(name: str, number: int) -> str:
+    """The name of one of several servers; a name that leaves no room for its number is cut."""
+    suffix = f"-{number}"
+    return name[: MAX_NAME - len(suffix)] + suffix
+
+
 def server_rows(ctx: Context, body: CreateServers, resolved: Resolved, count: int) -> list[dict[str, Any]]:
     """One row per server; names of several are numbered from 1."""
     reservation = f"r-{secrets.token_hex(4)}"
@@ -149,7 +157,7 @@ def server_rows(ctx: Context, body: CreateServers, resolved: Resolved, count: in
     moment = now()
     for index in range(count):
         server_id = new_id()
-        name = body.name if count == 1 else f"{body.name}-{index + 1}"
+        name = body.name if count == 1 else numbered(body.name, index + 1)
         hostname = body.hostname if body.hostname and count == 1 else None
         if hostname is None:
             base = f"{body.hostname}-{index + 1}" if body.hostname else hostname_of(name)

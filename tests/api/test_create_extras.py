@@ -16,7 +16,8 @@ FILE = {"path": "/etc/motd", "contents": "aGVsbG8="}
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """One for all of these."""
-    with Cloud(tmp_path_factory.mktemp("cloud"), overrides={"quota.instances": 100, "quota.cores": 100}) as made:
+    quota = {"quota.instances": 100, "quota.cores": 100}
+    with Cloud(tmp_path_factory.mktemp("cloud"), hosts=("alpha", "beta"), overrides=quota) as made:
         yield made
 
 
@@ -91,6 +92,8 @@ def test_names_and_host_names_of_several(cloud: Cloud, member: Rest, image: str)
     assert {one["OS-EXT-SRV-ATTR:reservation_id"] for one in found} == {reservation}
     for name, hostname in (("x" * 80, "x" * 63), ("..web..", "web"), ("Käse_1", "kse-1")):
         assert member.show(member.boot(name, imageRef=image))["OS-EXT-SRV-ATTR:hostname"] == hostname
+    long = member.create("x" * 255, imageRef=image, min_count=2).get_json()["server"]["id"]
+    assert member.show(long)["name"] == "x" * 253 + "-1"
     server = member.boot("…", imageRef=image)
     assert member.show(server)["OS-EXT-SRV-ATTR:hostname"] == f"server-{server}"
 
@@ -104,10 +107,12 @@ def test_hosts_are_named_in_one_way_at_a_time_and_must_exist(cloud: Cloud, membe
         ({"availability_zone": "nowhere"}, 400, "availability zone is not available"),
         ({"host": "nobody"}, 400, "Compute host nobody could not be found."),
         ({"hypervisor_hostname": "nobody"}, 400, "Compute host nobody could not be found."),
+        ({"host": "alpha", "hypervisor_hostname": "beta"}, 400, "Compute host beta could not be found."),
     ):  # fmt: skip
         reply = admin.create("web", imageRef=image, **asked)
         assert (reply.status_code, words in sentence(reply)) == (status, True), reply.text
-    for asked in ({"host": "alpha"}, {"hypervisor_hostname": "alpha"}, {"availability_zone": "nova:alpha"}):
+    for asked in ({"host": "alpha"}, {"hypervisor_hostname": "alpha"}, {"availability_zone": "nova:alpha"},
+                  {"host": "alpha", "hypervisor_hostname": "alpha"}):  # fmt: skip
         server = admin.boot("web", imageRef=image, **asked)
         assert admin.show(server)["OS-EXT-SRV-ATTR:host"] == "alpha"
         assert member.create("web", imageRef=image, **asked).status_code == 403
