@@ -49,6 +49,9 @@ class Script:
         self.hosted: list[HostedServer] = []
         self.records: dict[str, Record] = {}
         self.keep = True
+        self.wanted = True
+        self.progress: list[str] = []
+        """task_states that work in hand was said to have come to; `wanted` is what is answered."""
         self.errors: list[Exception] = []
         """Raised one after the other by `finished`, before it answers again."""
         self._lock = threading.Lock()
@@ -76,6 +79,12 @@ class ScriptedHosted(HostedServers):
             raise self.script.errors.pop(0)
         self.script.reports.append(report)
         return Verdict(keep=self.script.keep)
+
+    def progressed(
+        self, ctx: Context, host: str, task_id: str, attempt: int, server_id: str, task_state: str
+    ) -> bool:
+        self.script.progress.append(task_state)
+        return self.script.wanted
 
     def on_host(self, ctx: Context, host: str) -> list[HostedServer]:
         return list(self.script.hosted)
@@ -163,7 +172,7 @@ class Rig:
     def ask(self, verb: str, work: HostWork | None = None, settle: bool = True) -> WorkReport | None:
         """Cast work as the conductor does; the report of it."""
         work = work or a_work(verb)
-        method = verb if verb in ("spawn", "destroy") else "power"
+        method = verb if verb in ("spawn", "destroy", "snapshot") else "power"
         getattr(self.guests, method)(self.ctx, work)
         if not settle:
             return None
