@@ -122,9 +122,10 @@ AGGREGATE = View(
 
 def _number(aggregate_id: str) -> int:
     """Public ids are integers; BadRequest for anything else."""
-    if not aggregate_id.isascii() or not aggregate_id.isdigit():
+    digits = aggregate_id.removeprefix("-")
+    if not digits.isascii() or not digits.isdigit():
         raise BadRequest(f"Invalid input received: aggregate id {aggregate_id[:60]} is not an integer.")
-    if len(aggregate_id) > 9:
+    if digits != aggregate_id or len(digits) > 9:
         raise AggregateNotFound(aggregate_id=aggregate_id[:60])
     return int(aggregate_id)
 

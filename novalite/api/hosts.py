@@ -47,8 +47,8 @@ RESOURCE = {"host": str, "project": str, "cpu": int, "memory_mb": int, "disk_gb"
     "/os-hosts", until=LAST, policy=RULE + "list", query=Query(zone=text, service=text), answer=LISTED
 )
 def index(call: Call) -> Result:
-    """Every daemon that is enabled, of a zone when asked."""
-    zone, service = call.query.one("zone"), call.query.one("service")
+    """Every daemon that is enabled, of a zone when asked; an empty filter is none."""
+    zone, service = call.query.one("zone") or None, call.query.one("service") or None
     shown = [_listed(one) for one in runtime().peer(Services).page(call.ctx) if not one["disabled"]]
     return {
         "hosts": [one for one in shown if zone in (None, one["zone"]) and service in (None, one["service"])]

@@ -304,3 +304,10 @@ def test_hosts_without_an_image_cache_answer_at_once(aggregates: Aggregates, clo
     assert isinstance(cloud.driver("alpha"), FakeDriver)
     aggregates.admin.post(f"/os-aggregates/{number}/images", {"cache": [{"id": image}]})
     assert wishes(cloud) == []
+
+
+def test_what_is_no_id_and_what_nothing_has(cloud: Cloud) -> None:
+    admin = cloud.rest("admin")
+    for wrong, status in (("x", 400), ("-x", 400), ("1.5", 400), ("-1", 404), ("999999", 404), ("9" * 30, 404)):
+        assert admin("GET", f"/os-aggregates/{wrong}").status_code == status, wrong
+        assert admin("DELETE", f"/os-aggregates/{wrong}").status_code == status, wrong

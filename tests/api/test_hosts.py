@@ -39,6 +39,7 @@ def listed(admin: Rest, query: str = "") -> list[tuple[str, str, str]]:
 def test_hosts_are_listed_with_their_services(admin: Rest) -> None:
     everything = [("alpha", "compute", "nova"), ("beta", "compute", "nova"), ("controller", "conductor", "internal")]
     assert sorted(listed(admin)) == sorted(everything)
+    assert listed(admin, "?zone=&service=") == listed(admin, "")
     assert listed(admin, "?zone=internal") == [("controller", "conductor", "internal")]
     assert listed(admin, "?service=conductor&zone=nova") == []
 

@@ -91,7 +91,7 @@ def test_whose_servers_are_listed(api: ServersUnderTest) -> None:
         ("admin", "all_tenants=0", ADMIN_PROJECT),
         ("admin", f"all_tenants=1&tenant_id={PROJECT}", PROJECT),
         ("admin", f"all_tenants=1&project_id={PROJECT}", PROJECT),
-        ("admin", f"tenant_id={PROJECT}", PROJECT),
+        ("admin", f"tenant_id={PROJECT}", ADMIN_PROJECT),
         ("admin", f"tenant_id={PROJECT}&all_tenants=0", ADMIN_PROJECT),
         ("admin", f"project_id={PROJECT}", ADMIN_PROJECT),
         ("member", f"tenant_id={OTHER_PROJECT}", PROJECT),

@@ -224,10 +224,8 @@ def _project(call: Call, rule: str, allowed: Callable[[str], bool], every_filter
     """The project to look at; None for all. Forbidden for callers who may not look beyond their own."""
     asked, own = call.query, call.ctx.project_id or ""  # None would be every project
     named = (asked.one("tenant_id") or asked.one("project_id")) if every_filter else None
-    # Naming another project by tenant_id means to look there, unless it is said otherwise.
-    implied = every_filter and asked.one("tenant_id", own) != own
-    if not asked.one("all_tenants", implied):
-        return own
+    if not asked.one("all_tenants", False):
+        return own  # whatever project is named: that counts only with all_tenants
     if not allowed(f"{rule}:get_all_tenants"):
         raise Forbidden(f"Policy doesn't allow {rule}:get_all_tenants to be performed.")
     found: str | None = named
