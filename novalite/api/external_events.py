@@ -10,6 +10,7 @@ from pydantic import Field as Limits
 from novalite.api.routing import Answer, Call, Result, Routes
 from novalite.api.runtime import runtime
 from novalite.api.schemas import Body, Uuid, wrong
+from novalite.api.shapes import Part, Reply
 from novalite.rpc.contracts.external_events import ExternalEvents
 
 ROUTES = Routes()
@@ -50,7 +51,24 @@ class Events(Body):
     events: Annotated[list[Event], Limits(min_length=1, max_length=1000)]
 
 
-@ROUTES.post("/os-server-external-events", policy=RULE, body=Events)
+ANSWERS = tuple(
+    Reply(
+        status,
+        {
+            "events": [
+                {
+                    **dict.fromkeys(("name", "server_uuid", "status"), str),
+                    "tag": Part(str, maybe=True),
+                    "code": int,
+                }
+            ]
+        },
+    )
+    for status in (200, 207)
+)
+
+
+@ROUTES.post("/os-server-external-events", policy=RULE, body=Events, answer=ANSWERS)
 def create(call: Call) -> Result:
     """Each event has a code of its own; 207 when not all are 200."""
     told = [event.model_dump(exclude_none=True) for event in call.body.events]

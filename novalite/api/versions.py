@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
 from novalite.api import microversions
 from novalite.api.middleware import public
 from novalite.api.routing import Call, Result, Routes, respond
 from novalite.api.runtime import runtime
 from novalite.api.shapes import LINKS
-from novalite.errors import NotFound
+from novalite.errors import BadRequest, NotAcceptable, NotFound
 
 ROUTES = Routes()
 
@@ -70,7 +71,9 @@ def show_v2() -> Response:
 
 @public
 def show_v21() -> Response:
-    """GET /v2.1/"""
+    """GET /v2.1/: with the version headers of any other answer; a version that is none is no reason to refuse."""
+    with suppress(BadRequest, NotAcceptable):
+        g.version = microversions.negotiate(request.headers)
     return respond(_document("v2.1"), 200)
 
 

@@ -16,6 +16,7 @@ from novalite.api.openapi import shape_of
 from tests.api.test_costs import WRITES, Counter
 from tests.api.test_policy_matrix import document_of
 from tests.api.world import World
+from tests.served import ServedCloud
 
 MINORS = (1, 2, 9, 20, 27, 35, 47, 52, 60, 71, 75, 87, 92, MAX[1])
 
@@ -50,7 +51,7 @@ def problem(minor: int, method: str, shape: str, reply: Any) -> str | None:
 @pytest.fixture(scope="module")
 def counter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
     """A cloud with one of each thing."""
-    world = World(tmp_path_factory.mktemp("answers"))
+    world = World(tmp_path_factory.mktemp("answers"), ServedCloud)
     yield Counter(world)
     world.close()
 

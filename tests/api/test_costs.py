@@ -17,6 +17,7 @@ from novalite.api.microversions import MAX
 from novalite.api.openapi import shape_of
 from tests.api.test_policy_matrix import Matrix, role_of
 from tests.api.world import KEY, World
+from tests.served import ServedCloud
 
 TABLE = Path(__file__).parents[2] / "docs" / "costs.md"
 HEAD = """# What requests cost
@@ -167,7 +168,7 @@ class Counter:
 @pytest.fixture
 def counter(tmp_path: Path) -> Iterator[Counter]:
     """On a cloud of its own: numbers depend on what there is."""
-    world = World(tmp_path)
+    world = World(tmp_path, ServedCloud)
     yield Counter(world)
     world.close()
 

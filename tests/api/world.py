@@ -25,9 +25,9 @@ _PASSING = ("services", "hosts", "quota_locks", "identity_keys", "identity_revoc
 class World:
     """`names` are words that requests may use in braces: ids of what there is."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: type[Cloud] = Cloud) -> None:
         self.folder = folder
-        self.cloud = Cloud(folder, hosts=("alpha", "beta"))
+        self.cloud = kind(folder, hosts=("alpha", "beta"))
         self.cloud.__enter__()
         self.admin, self.member = self.cloud.rest("admin"), self.cloud.rest()
         self.stranger, self.poor = self.cloud.rest("stranger"), self.cloud.rest("poor")

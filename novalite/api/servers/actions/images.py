@@ -7,6 +7,7 @@ from pydantic import Field
 from novalite.api.routing import Answer, Call, Result
 from novalite.api.schemas import Body, Metadata, Name, NonNegativeInt
 from novalite.api.servers.actions.table import ACTIONS, begin
+from novalite.api.shapes import Part, Reply
 from novalite.objects.servers import Accepted
 
 
@@ -26,14 +27,18 @@ class CreateBackup(Body):
     metadata: Metadata = Field(default_factory=dict)
 
 
-@ACTIONS.action("createImage", value=CreateImage)
+MADE = (Reply(202, until=44), Reply(202, {"image_id": Part(str, maybe=True)}, since=45))
+"""The image; it is in the header Location before 2.45, and missing when a rotation of 0 makes none."""
+
+
+@ACTIONS.action("createImage", value=CreateImage, answer=MADE)
 def create_image(call: Call, server_id: str, value: CreateImage) -> Result:
     """Make an image of the server as it is now; the image is queued at once and active when it has its bytes."""
     rule = "os_compute_api:servers:create_image"
     return _image(call, begin(call, server_id, "createImage", rule, **value.model_dump()))
 
 
-@ACTIONS.action("createBackup", value=CreateBackup)
+@ACTIONS.action("createBackup", value=CreateBackup, answer=MADE)
 def create_backup(call: Call, server_id: str, value: CreateBackup) -> Result:
     """Make an image of the server, and remove its oldest backups of the same type beyond `rotation`."""
     rule = "os_compute_api:os-create-backup"
