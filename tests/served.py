@@ -12,7 +12,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from novalite.cmd.http import WaitressServer, listen
+from novalite.db.models.compute import Task
 from tests.cloud import Cloud, Conductor
 
 
@@ -36,6 +39,14 @@ class ServedCloud(Cloud):
     def alive(self) -> Conductor:
         """The conductor that answers."""
         return next(c for c in self.conductors if c.alive)
+
+    def recover(self, rounds: int = 12) -> None:
+        """As in Cloud, but no longer than there is something to recover."""
+        for _ in range(rounds):
+            super().recover(1)
+            with self.db.read() as session:
+                if session.execute(select(Task.id).where(Task.state == "open").limit(1)).first() is None:
+                    return
 
     def images(self) -> list[tuple[str, str]]:
         """(name, status) of every image, oldest first."""

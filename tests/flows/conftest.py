@@ -24,8 +24,7 @@ def served(_served: ServedCloud) -> Iterator[ServedCloud]:
     yield _served
     for name in _served.host_names:
         _served.driver(name).heal()
-    _served.recover(2)
+    _served.recover(1)
     check_invariants(_served)
     _served.empty()
-    _served.recover(2)
     assert _served.files() == []

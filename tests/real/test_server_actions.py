@@ -24,7 +24,7 @@ import pytest
 
 from deploy.dev.guest import guest_image
 from deploy.dev.hosts import Hypervisors
-from tests.real.cloud import Guest, RealCloud
+from tests.real.cloud import HOST, Guest, RealCloud
 from tests.rest import sentence
 
 pytest.importorskip("libvirt")
@@ -272,6 +272,23 @@ def test_an_image_of_a_running_guest_boots_as_another(real: RealCloud, shared: G
     copy = real.boot("copy", imageRef=image)
     assert copy.run("cat /root/a-moment-before; ls /root/a-moment-after 2>/dev/null; true") == "written\n"
     assert real.member.delete(f"/servers/{copy.id}").status_code == 204
+
+
+def test_a_copy_that_a_killed_daemon_left_running_ends_when_it_starts(real: RealCloud, shared: Guest) -> None:
+    """As QEMU goes on with it: it would write to a file that nobody wants, and stand in the way of the next."""
+    snapshots = real.cloud.hosts[HOST].manager.guests.snapshots
+    left = snapshots.path / shared.id
+    left.mkdir(parents=True)
+    xml = f"<disk type='file'><source file='{left / 'mirror'}'/><driver type='qcow2'/></disk>"
+    connection = real.cloud.hosts[HOST].driver.connection
+    transient = 4  # VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB
+    connection.call("copy", lambda native: native.lookupByUUIDString(shared.id).blockCopy(
+        str(shared.folder / "disk"), xml, None, transient))  # fmt: skip
+    assert shared.xml().find("devices/disk/mirror") is not None
+    snapshots.clean_up()
+    assert shared.xml().find("devices/disk/mirror") is None
+    assert leftovers(real) == []
+    assert shared.run("echo goes on") == "goes on\n"
 
 
 def test_a_paused_guest_stays_paused_while_its_image_is_made(real: RealCloud, shared: Guest) -> None:
