@@ -50,7 +50,7 @@ class UsageEndpoint(Usage):
         at = now() if before is None else _moment(before)
         begin, end = last_period(self.env.conf.conductor.instance_usage_audit_period, at)
         with self.env.db.read() as session:
-            found, hosts = usage.audited(session, begin, end), usage.hosts(session)
+            found, hosts = usage.audited(session, begin, end), usage.hosts(session, end)
         return {"begin": iso(begin), "end": iso(end), "hosts": hosts, "audits": found}
 
 

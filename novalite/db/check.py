@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from novalite.db import allocations, schema, server_migrations
+from novalite.db import aggregates, allocations, schema, server_migrations
 from novalite.db.models.compute import Allocation, Host, Server, Task
 from novalite.db.models.migrations import Migration
+from novalite.db.models.server_groups import ServerGroup, ServerGroupMember
 from novalite.db.session import Database
 from novalite.objects.migrations import UNCONFIRMED
 
@@ -120,10 +121,41 @@ def busy_servers_have_tasks(session: Session) -> Iterator[str]:
         yield f"Server {server_id} is busy ({task_state}), but no task is open for it."
 
 
+def hosts_know_their_aggregates(session: Session) -> Iterator[str]:
+    """Each host repeats what its aggregates say: schedulers and claims read it there."""
+    told: dict[str, dict[str, dict[str, str]]] = {}
+    for aggregate in aggregates.page(session):
+        for host in aggregate["hosts"]:
+            told.setdefault(host, {})[aggregate["name"]] = aggregate["metadata"]
+    for host, zone, known in session.execute(select(Host.host, Host.zone, Host.aggregates)):
+        found = told.pop(host, {})
+        zones = aggregates.zones_of(found)
+        if (known or {}) != found:
+            yield f"Host {host} is told to be in aggregates {known or {}}, but is in {found}."
+        elif zone not in (zones or [aggregates.DEFAULT_ZONE]):
+            yield f"Host {host} is told to be in zone {zone}, but its aggregates say {zones or 'nothing'}."
+    for host in told:
+        yield f"Host {host}, which does not exist, is in aggregates {sorted(told[host])}."
+
+
+def members_are_servers(session: Session) -> Iterator[str]:
+    """A server group that is holds servers that are."""
+    query = (
+        select(ServerGroupMember.group_id, ServerGroupMember.server_id)
+        .outerjoin(Server, Server.id == ServerGroupMember.server_id)
+        .outerjoin(ServerGroup, ServerGroup.uuid == ServerGroupMember.group_id)
+        .where(or_(Server.id.is_(None), Server.deleted.is_(True), ServerGroup.id.is_(None)))
+    )
+    for group_id, server_id in session.execute(query):
+        yield f"Server group {group_id} holds server {server_id}, but one of them is gone."
+
+
 CHECKS: tuple[Callable[[Session], Iterator[str]], ...] = (
     used_equals_claims,
     claims_belong_to_servers,
     places_aside_are_wanted,
     servers_have_claims,
     busy_servers_have_tasks,
+    hosts_know_their_aggregates,
+    members_are_servers,
 )

@@ -68,9 +68,10 @@ def _same(begin: datetime, end: datetime) -> list[ColumnElement[bool]]:
     return [UsageAudit.period_beginning == begin, UsageAudit.period_ending == end]
 
 
-def hosts(session: Session) -> list[str]:
-    """Compute hosts, each of which is audited."""
-    return [record["host"] for record in services.page(session, Service.binary == services.COMPUTE)]
+def hosts(session: Session, end: datetime) -> list[str]:
+    """Compute hosts that were there before a period ended: each of them is audited."""
+    old_enough = (Service.binary == services.COMPUTE, Service.created_at < end)
+    return [record["host"] for record in services.page(session, *old_enough)]
 
 
 def ran_on(session: Session, host: str, begin: datetime, end: datetime) -> int:

@@ -14,7 +14,7 @@ from novalite.conductor.periodic.usage_audit import UsageAudits
 from novalite.conductor.usage import last_period
 from novalite.context import system
 from novalite.db.models.base import now
-from novalite.db.models.compute import Server, new_id
+from novalite.db.models.compute import Server, Service, new_id
 from novalite.db.models.usage import UsageAudit
 from novalite.errors import ConfigError
 from tests.cloud import Cloud
@@ -148,8 +148,17 @@ def test_bad_periods_are_refused(world: Any, query: str) -> None:
 AUDITS = "/os-instance_usage_audit_log"
 
 
+def grown_old(cloud: Cloud) -> None:
+    """As if its hosts had been there for years."""
+    with cloud.db.begin() as session:
+        session.execute(update(Service).values(created_at=datetime(2020, 1, 1)))
+
+
 def test_hosts_are_audited_once_per_period(cloud: Cloud) -> None:
     admin, job = cloud.rest("admin"), UsageAudits(cloud.conductors[0].manager.env)
+    log = admin.get(AUDITS)["instance_usage_audit_logs"]
+    assert (log["num_hosts"], log["overall_status"], job.run(system())) == (0, "ALL hosts done. 0 errors.", 0)
+    grown_old(cloud)
     begin, end = last_period("month", now())
     put(cloud, "p-1", begin, end)
     put(cloud, "p-1", end + timedelta(seconds=1))
@@ -171,6 +180,7 @@ def test_hosts_are_audited_once_per_period(cloud: Cloud) -> None:
 
 def test_earlier_periods_are_asked_for_by_time(cloud: Cloud) -> None:
     admin, member = cloud.rest("admin"), cloud.rest()
+    grown_old(cloud)
     for moment in ("2026-02-10 10:00:00", "2026-02-10 10:00:00.5"):
         log = admin.get(f"{AUDITS}/{moment}")["instance_usage_audit_log"]
         assert (log["period_beginning"], log["period_ending"]) == ("2026-01-01 00:00:00", "2026-02-01 00:00:00")

@@ -35,7 +35,7 @@ class UsageAudits:
         """Answers how many hosts were audited."""
         begin, end = last_period(self.env.conf.conductor.instance_usage_audit_period, now())
         with self.env.db.read() as session:
-            left = set(usage.hosts(session)) - set(usage.audited(session, begin, end))
+            left = set(usage.hosts(session, end)) - set(usage.audited(session, begin, end))
         return sum(self._audit(host, begin, end) for host in sorted(left))
 
     def _audit(self, host: str, begin: datetime, end: datetime) -> bool:

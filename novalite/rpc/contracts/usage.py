@@ -28,6 +28,6 @@ class Usage(Contract, topic="conductor", namespace="usage", version="1.0"):
 
     @call()
     def audits(self, ctx: Context, before: str | None = None) -> Record:
-        """The last audit period that ended before a moment (None: now): `begin`, `end`, `hosts` (names) and
-        `audits`, by host: state, servers, errors, message."""
+        """The last audit period that ended before a moment (None: now): `begin`, `end`, `hosts` (names of
+        those that were there by its end) and `audits`, by host: state, servers, errors, message."""
         raise NotImplementedError

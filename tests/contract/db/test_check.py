@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
-from novalite.db import allocations, hosts, servers, services
+from novalite.db import aggregates, allocations, hosts, server_groups, servers, services
 from novalite.db.check import check
 from novalite.db.models.base import now
 from novalite.db.models.compute import Allocation, Host, Server, Task
@@ -116,3 +116,32 @@ def test_purge(cloud: Database) -> None:
         assert set(session.scalars(select(Task.server_id))) == {"working", "s-1"}
         assert set(session.scalars(select(Host.host))) == {"alpha"}
     assert purge(cloud, now() - timedelta(days=90)) == {"servers": 0, "tasks": 0, "hosts": 0}
+
+
+def test_hosts_that_are_told_other_aggregates(cloud: Database) -> None:
+    with cloud.begin() as session:
+        number = aggregates.create(session, "a", "east")
+        aggregates.add_host(session, aggregates.get(session, number), "alpha")
+        aggregates.settle(session, ["alpha"])
+    assert check(cloud) == []
+    execute(cloud, update(Host).values(zone="west"))
+    assert check(cloud) == ["Host alpha is told to be in zone west, but its aggregates say ['east']."]
+    execute(cloud, update(Host).values(zone="east", aggregates={"a": {}}))
+    (sentence,) = check(cloud)
+    assert sentence.startswith("Host alpha is told to be in aggregates {'a': {}}, but is in {'a': {'avail")
+    with cloud.begin() as session:
+        aggregates.settle(session, ["alpha"])
+        aggregates.add_host(session, aggregates.get(session, number), "ghost")
+    assert check(cloud) == ["Host ghost, which does not exist, is in aggregates ['a']."]
+
+
+def test_members_that_are_gone(cloud: Database) -> None:
+    values = {"name": "g", "policy": "affinity", "project_id": "p-1", "user_id": "u-1"}
+    with cloud.begin() as session:
+        group = server_groups.create(session, values)
+        server_groups.join(session, group, ["s-1"])
+    assert check(cloud) == []
+    with cloud.begin() as session:
+        server_groups.join(session, group, ["ghost"])
+        server_groups.join(session, "nothing", ["s-1"])
+    assert len(check(cloud)) == 2

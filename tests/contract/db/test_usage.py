@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from novalite.db import hosts, hypervisors, servers, services, usage
+from novalite.db.models.base import now
 from novalite.db.session import Database
 from novalite.errors import HostNotFound, MarkerNotFound
 from tests.contract.db.rows import a_server, an_inventory
@@ -38,7 +39,8 @@ def test_a_host_is_audited_once(db: Database) -> None:
     with db.begin() as session:
         services.beat(session, "alpha", "nova-compute")
         services.beat(session, "controller", "nova-conductor")
-        assert usage.hosts(session) == ["alpha"]
+        assert usage.hosts(session, now()) == ["alpha"]
+        assert usage.hosts(session, STOP) == [], "it was not there yet"
         assert usage.note_audit(session, "alpha", START, STOP, **values)
         assert not usage.note_audit(session, "alpha", START, STOP, **values)
         assert usage.audited(session, START, STOP) == {"alpha": values}
