@@ -11,7 +11,7 @@ from novalite.api.fields import Field, View
 from novalite.api.policy import authorize
 from novalite.api.routing import Answer, Call, Result, Routes
 from novalite.api.runtime import runtime
-from novalite.api.schemas import Body, MetadataKey, MetadataValue, Name, Uuid, wrong
+from novalite.api.schemas import MOST_ITEMS, Body, MetadataKey, MetadataValue, Name, Uuid, wrong
 from novalite.api.shapes import Reply
 from novalite.errors import AggregateNotFound, BadRequest
 from novalite.rpc.contracts.aggregates import Aggregates
@@ -77,7 +77,7 @@ class OneHost(Body):
 class NewMetadata(Body):
     """Keys to set; null removes one."""
 
-    metadata: dict[MetadataKey, MetadataValue | None]
+    metadata: Annotated[dict[MetadataKey, MetadataValue | None], Limits(max_length=MOST_ITEMS)]
 
 
 class AggregateAction(Body):

@@ -9,7 +9,7 @@ from pydantic import Field as Limits
 
 from novalite.api.routing import Answer, Call, Result, Routes
 from novalite.api.runtime import runtime
-from novalite.api.schemas import Body, Uuid, wrong
+from novalite.api.schemas import Body, Says, Uuid, wrong
 from novalite.api.shapes import Part, Reply
 from novalite.rpc.contracts.external_events import ExternalEvents
 
@@ -39,7 +39,7 @@ def _known(name: str, info: ValidationInfo) -> str:
 class Event(Body):
     """One event."""
 
-    name: Annotated[str, AfterValidator(_known)]
+    name: Annotated[str, AfterValidator(_known), Says(enum=list(NAMES))]
     server_uuid: Uuid
     status: Literal["failed", "completed", "in-progress"] = "completed"
     tag: Annotated[str | None, Limits(max_length=255)] = None

@@ -17,6 +17,7 @@ from novalite.api.projects import require_project
 from novalite.api.routing import Call, Result, Routes
 from novalite.api.runtime import runtime
 from novalite.api.schemas import (
+    MOST_ITEMS,
     Body,
     Bool,
     Int,
@@ -91,7 +92,8 @@ Some = Annotated[Int, Limits(ge=1, le=MOST)]
 Factor = Annotated[
     float,
     BeforeValidator(_to_factor),
-    Says(type=["number", "string"], exclusiveMinimum=0, maximum=3.40282e38, pattern=r"^[0-9]+(\.[0-9]+)?$"),
+    Says(type=["number", "string"], exclusiveMinimum=0, maximum=3.40282e38),
+    Says(maxLength=79, pattern=r"^[0-9]+(\.[0-9]+)?$"),
 ]
 Text = Annotated[str, Limits(max_length=65535), AfterValidator(printable)]
 SpecKey = Annotated[str, Limits(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:. ]+$")]
@@ -137,7 +139,7 @@ class DescribeFlavor(Body):
 class Specs(Body):
     """POST /flavors/{id}/os-extra_specs."""
 
-    extra_specs: dict[SpecKey, SpecValue]
+    extra_specs: Annotated[dict[SpecKey, SpecValue], Limits(max_length=MOST_ITEMS)]
 
 
 OneSpec = Annotated[dict[SpecKey, SpecValue], Limits(min_length=1, max_length=1)]

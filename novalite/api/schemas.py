@@ -167,8 +167,11 @@ def _uuid(value: str) -> str:
 Int = Annotated[
     int, BeforeValidator(to_int), Says(type=["integer", "string"], pattern="^-?[0-9]{1,18}$")
 ]
-PositiveInt = Annotated[Int, Field(ge=1)]
-NonNegativeInt = Annotated[Int, Field(ge=0)]
+MOST_INT = 0x7FFFFFFF
+"""The largest integer that a column holds."""
+AnyInt = Annotated[Int, Field(ge=-MOST_INT, le=MOST_INT)]
+PositiveInt = Annotated[Int, Field(ge=1, le=MOST_INT)]
+NonNegativeInt = Annotated[Int, Field(ge=0, le=MOST_INT)]
 Bool = Annotated[
     bool, BeforeValidator(to_bool), Says(type=["boolean", "string"], enum=[True, False, *WORDS])
 ]
@@ -183,7 +186,9 @@ Description = Annotated[str, Field(max_length=255), AfterValidator(printable)]
 Uuid = Annotated[str, AfterValidator(_uuid), Says(format="uuid")]
 MetadataKey = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:. ]+$")]
 MetadataValue = Annotated[str, Field(max_length=255)]
-Metadata = dict[MetadataKey, MetadataValue]
+MOST_ITEMS = 4096
+"""Items of one body, whatever the quota: more do not fit into a body."""
+Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=MOST_ITEMS)]
 
 
 # --- reading ---------------------------------------------------------------------------------

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ValidationInfo
 
 from novalite.api.routing import Call, Result, Routes
-from novalite.api.schemas import Body, wrong
+from novalite.api.schemas import Body, Says, wrong
 from novalite.api.servers.remote_console import KINDS, RULE, open_console
 
 ROUTES = Routes()
 _PROTOCOL_SINCE = {"mks": 8}
+_TYPES = [name for kinds in KINDS.values() for name, _ in kinds]
 
 
 def _protocol(value: str, info: ValidationInfo) -> str:
@@ -32,8 +33,8 @@ def _kind(value: str, info: ValidationInfo) -> str:
 class Wanted(Body):
     """A kind of console."""
 
-    protocol: Annotated[str, AfterValidator(_protocol)]
-    type: Annotated[str, AfterValidator(_kind)]
+    protocol: Annotated[str, AfterValidator(_protocol), Says(enum=list(KINDS))]
+    type: Annotated[str, AfterValidator(_kind), Says(enum=_TYPES)]
 
 
 class RemoteConsole(Body):

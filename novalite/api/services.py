@@ -104,7 +104,7 @@ CHANGED = {
     "/os-services/<service_id>",
     until=52,
     policy=RULE + "update",
-    body=dict[str, Any],
+    body=Annotated[dict[str, Any], Limits(max_length=8)],
     answer={"service": CHANGED},
 )
 def act(call: Call, service_id: str) -> Result:

@@ -100,7 +100,7 @@ QUOTA: list[Row] = [
     for body, words in (
         (new(imageRef="{poors_image}", min_count=3), "Quota exceeded for instances: Requested 3, "
                                                      "but already used 0 of 2 instances"),
-        (new(imageRef="{poors_image}", min_count=10**12), "Quota exceeded for cores, instances, ram"),
+        (new(imageRef="{poors_image}", min_count=10**9), "Quota exceeded for cores, instances, ram"),
         (new(imageRef="{poors_image}", flavorRef="wide"), "Quota exceeded for cores: Requested 8, "),
         (new(imageRef="{poors_image}", flavorRef="fat"), "Quota exceeded for ram: Requested 512, "),
         (new(imageRef="{poors_image}", metadata=dict.fromkeys("abc", "v")),

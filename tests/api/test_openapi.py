@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from openapi_spec_validator import validate
 
 from novalite.api.app import routes, rules
 from novalite.api.microversions import HISTORY
-from novalite.api.openapi import document, minor_of, shape_of
+from novalite.api.openapi import actions_of, bodies, document, minor_of, shape_of
 from novalite.api.reference import page
 from novalite.cmd import manage
 from novalite.errors import BadRequest
@@ -91,3 +92,51 @@ def test_versions_are_told_by_their_names() -> None:
     assert (minor_of("2.1"), minor_of("latest")) == (1, max(HISTORY))
     with pytest.raises(BadRequest):
         minor_of("2.0")
+
+
+# --- limits ------------------------------------------------------------------------------------
+
+_BOUND = {
+    "string": ("maxLength", "pattern", "format"),
+    "array": ("maxItems",),
+    "integer": ("maximum", "maxLength", "pattern"),
+}
+OPEN = {
+    "Hints: object", "Specs.extra_specs.*: integer", "body.*: integer", "BlockDevice.no_device: anything",
+    "body: anything",
+}  # fmt: skip
+"""Kept as they come and bounded by the size of a body; numbers that are read as text of a bounded length."""
+
+
+def unbounded(schema: Any, at: str) -> Iterator[str]:
+    """Places of a schema where something may be as long or as large as it likes."""
+    for choice in ("anyOf", "oneOf"):
+        for one in schema.get(choice, ()):
+            yield from unbounded(one, at)
+    if {"enum", "const", "$ref", "anyOf", "oneOf"} & schema.keys():
+        return
+    kinds = schema.get("type", "anything")
+    for kind in kinds if isinstance(kinds, list) else [kinds]:
+        if kind in _BOUND and not any(word in schema for word in _BOUND[kind]):
+            yield f"{at}: {kind}"
+        if kind == "anything":
+            yield f"{at}: anything"
+    if schema.get("type") == "object":
+        if schema.get("additionalProperties") is not False and "maxProperties" not in schema:
+            yield f"{at}: object"
+        for name, one in schema.get("properties", {}).items():
+            yield from unbounded(one, f"{at}.{name}")
+        for one in schema.get("patternProperties", {}).values():
+            yield from unbounded(one, f"{at}.*")
+    if isinstance(schema.get("items"), dict):
+        yield from unbounded(schema["items"], f"{at}[]")
+
+
+def test_everything_a_body_may_hold_has_a_limit() -> None:
+    rows = routes()
+    kinds = [row.body for row in rows if row.body is not None and row.actions is None]
+    kinds += [one.value for row in rows for one in actions_of(row, None)]
+    found, models = bodies(kinds)
+    places = {place for name, model in models.items() for place in unbounded(model, name)}
+    places |= {place for schema in found for place in unbounded(schema, "body")}
+    assert places <= OPEN, sorted(places - OPEN)

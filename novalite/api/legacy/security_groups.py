@@ -13,7 +13,7 @@ from novalite.api.paging import Key, Query, boolean, integer, text
 from novalite.api.policy import allowed
 from novalite.api.routing import Call, Result, Routes
 from novalite.api.runtime import runtime
-from novalite.api.schemas import Body, Int, is_uuid, wrong
+from novalite.api.schemas import AnyInt, Body, is_uuid, wrong
 from novalite.errors import BadRequest
 from novalite.objects.base import Record
 
@@ -59,10 +59,10 @@ class Rule(Body):
     """A rule as it is asked for; without `cidr` or `group_id` it is for everybody."""
 
     parent_group_id: GroupId
-    ip_protocol: Annotated[str, AfterValidator(_protocol)] | None = None
-    from_port: Int | None = None
-    to_port: Int | None = None
-    cidr: Annotated[str, AfterValidator(_cidr)] | None = None
+    ip_protocol: Annotated[str, Limits(max_length=32), AfterValidator(_protocol)] | None = None
+    from_port: AnyInt | None = None
+    to_port: AnyInt | None = None
+    cidr: Annotated[str, Limits(max_length=64), AfterValidator(_cidr)] | None = None
     group_id: GroupId | None = None
 
 

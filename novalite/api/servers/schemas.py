@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from novalite.api.schemas import (
+    AnyInt,
     Body,
     Bool,
     Description,
-    Int,
     Metadata,
     Name,
     PositiveInt,
@@ -31,7 +31,12 @@ MAX_USER_DATA = 65535
 MAX_PATH = 4096
 """Characters of a path in a server; the quota of a project is lower."""
 MAX_TAGS = 50
+MAX_LIST = 256
+"""Entries of lists for which the API names no limit."""
+MAX_CONTENTS = 114_688
+"""Characters of a file: quotas say what is too much, this only what is no file."""
 MAX_TAG = 60
+MAX_REFERENCE = 2048
 MAX_CERTIFICATES = 50
 _LABEL = r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _HOST_NAME = re.compile(rf"{_LABEL}\Z")
@@ -58,7 +63,7 @@ def _reference(value: Any) -> str:
     """An id, or a URL that ends in it; some clients send flavor ids as numbers."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) > MAX_REFERENCE:
         raise wrong("It must be an id or a URL.")
     return value.rstrip("/").rsplit("/", 1)[-1]
 
@@ -101,6 +106,8 @@ def _uuids(value: Any) -> Any:
 
 
 Text = Annotated[str, Field(min_length=1, max_length=255)]
+ShortText = Annotated[str, Field(max_length=255)]
+LegacyDevice = Annotated[dict[str, Any], Field(max_length=32)]
 Reference = Annotated[
     str, BeforeValidator(_reference), Field(min_length=1, max_length=255), Says(type=["string", "integer"])
 ]
@@ -108,10 +115,13 @@ ImageUuid = Annotated[
     str,
     BeforeValidator(_reference),
     AfterValidator(_checked_uuid),
-    Says(description="An id, or a URL ending in it."),
+    Says(maxLength=MAX_REFERENCE, description="An id, or a URL ending in it."),
 ]
 ImageReference = Annotated[
-    str, BeforeValidator(_reference), AfterValidator(_image_id), Says(description="An id, or a URL ending in it.")
+    str,
+    BeforeValidator(_reference),
+    AfterValidator(_image_id),
+    Says(maxLength=MAX_REFERENCE, description="An id, or a URL ending in it."),
 ]
 Ipv4 = Annotated[str, AfterValidator(lambda value: _ip(4, value)), Says(format="ipv4")]
 Ipv6 = Annotated[str, AfterValidator(lambda value: _ip(6, value)), Says(format="ipv6")]
@@ -131,7 +141,7 @@ Certificates = Annotated[
 ]
 Password = Annotated[str, Field(max_length=255)]
 DiskConfig = Literal["AUTO", "MANUAL"]
-UuidOrList = Annotated[list[Uuid], BeforeValidator(_uuids)]
+UuidOrList = Annotated[list[Uuid], BeforeValidator(_uuids), Field(max_length=MAX_LIST)]
 TAG_OF_NETWORK = Spans((32, 36), (42, None))
 TAG_OF_DEVICE = Spans((32, 32), (42, None))
 
@@ -141,7 +151,7 @@ class Network(Body):
 
     uuid: Uuid | None = None
     port: Uuid | None = None
-    fixed_ip: str | None = None
+    fixed_ip: Ipv4 | Ipv6 | None = None
     tag: Annotated[Tag | None, TAG_OF_NETWORK] = None
 
 
@@ -155,7 +165,7 @@ class File(Body):
     """One entry of `personality`."""
 
     path: Annotated[str, Field(min_length=1, max_length=MAX_PATH)]
-    contents: Annotated[str, AfterValidator(_base64)]
+    contents: Annotated[str, Field(max_length=MAX_CONTENTS), AfterValidator(_base64)]
 
 
 class BlockDevice(Body):
@@ -164,16 +174,16 @@ class BlockDevice(Body):
     source_type: Literal["image", "volume", "snapshot", "blank"]
     destination_type: Literal["local", "volume"] | None = None
     uuid: Uuid | None = None
-    boot_index: Int | None = None
+    boot_index: AnyInt | None = None
     volume_size: PositiveInt | None = None
     delete_on_termination: Bool = False
-    device_name: str | None = None
-    device_type: str | None = None
-    disk_bus: str | None = None
-    guest_format: str | None = None
+    device_name: ShortText | None = None
+    device_type: ShortText | None = None
+    disk_bus: ShortText | None = None
+    guest_format: ShortText | None = None
     no_device: Any = None
     tag: Annotated[Tag | None, TAG_OF_DEVICE] = None
-    volume_type: Annotated[str | None, Since(67)] = None
+    volume_type: Annotated[ShortText | None, Since(67)] = None
 
 
 class Hints(Body):
@@ -185,7 +195,7 @@ class Hints(Body):
     same_host: UuidOrList | None = None
     different_host: UuidOrList | None = None
     build_near_host_ip: Ipv4 | Ipv6 | None = None
-    cidr: Annotated[str, Field(pattern=r"^/[0-9a-f.:]+$")] | None = None
+    cidr: Annotated[str, Field(max_length=64, pattern=r"^/[0-9a-f.:]+$")] | None = None
 
 
 class NewServer(Body):
@@ -194,11 +204,13 @@ class NewServer(Body):
     name: Name
     flavorRef: Reference
     imageRef: ImageReference | None = None
-    networks: Annotated[list[Network] | Literal["auto", "none"] | None, RequiredSince(37)] = None
+    networks: Annotated[
+        Annotated[list[Network], Field(max_length=MAX_LIST)] | Literal["auto", "none"] | None, RequiredSince(37)
+    ] = None
     key_name: Text | None = None
     metadata: Metadata = Field(default_factory=dict)
     user_data: UserData | None = None
-    security_groups: list[SecurityGroup] = Field(default_factory=list)
+    security_groups: list[SecurityGroup] = Field(default_factory=list, max_length=MAX_LIST)
     availability_zone: Text | None = None
     config_drive: Bool | None = None
     adminPass: Password | None = None
@@ -208,9 +220,9 @@ class NewServer(Body):
     min_count: PositiveInt | None = None
     max_count: PositiveInt | None = None
     return_reservation_id: Bool = False
-    block_device_mapping: list[dict[str, Any]] = Field(default_factory=list)
-    block_device_mapping_v2: list[BlockDevice] = Field(default_factory=list)
-    personality: Annotated[list[File], Until(56)] = Field(default_factory=list)
+    block_device_mapping: list[LegacyDevice] = Field(default_factory=list, max_length=MAX_LIST)
+    block_device_mapping_v2: list[BlockDevice] = Field(default_factory=list, max_length=MAX_LIST)
+    personality: Annotated[list[File], Until(56)] = Field(default_factory=list, max_length=MAX_LIST)
     description: Annotated[Description | None, Since(19)] = None
     tags: Annotated[Tags, Since(52)] = Field(default_factory=list)
     trusted_image_certificates: Annotated[Certificates | None, Since(63)] = None

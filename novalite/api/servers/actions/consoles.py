@@ -8,7 +8,7 @@ from pydantic import Field
 
 from novalite.api.routing import Call, Result
 from novalite.api.runtime import runtime
-from novalite.api.schemas import Body, Int
+from novalite.api.schemas import MOST_INT, Body, Int
 from novalite.api.servers.access import guard
 from novalite.api.servers.actions.table import ACTIONS
 from novalite.rpc.contracts.servers import Servers
@@ -17,7 +17,7 @@ from novalite.rpc.contracts.servers import Servers
 class ConsoleOutput(Body):
     """What may stand behind `os-getConsoleOutput`; no length, null or -1 mean all there is."""
 
-    length: Annotated[Int, Field(ge=-1)] | None = None
+    length: Annotated[Int, Field(ge=-1, le=MOST_INT)] | None = None
 
 
 @ACTIONS.action("os-getConsoleOutput", value=ConsoleOutput | None, status=200, answer={"output": str})

@@ -15,6 +15,7 @@ from novalite.api.servers import views
 from novalite.api.servers.actions.table import ACTIONS, begin
 from novalite.api.servers.passwords import given_or_new
 from novalite.api.servers.schemas import (
+    MAX_LIST,
     Certificates,
     DiskConfig,
     File,
@@ -59,7 +60,7 @@ class Rebuild(Body):
     accessIPv6: Ipv6 | None = None
     disk_config: DiskConfig | None = Field(None, alias="OS-DCF:diskConfig")
     preserve_ephemeral: Bool = False
-    personality: Annotated[list[File] | None, Until(56)] = None
+    personality: Annotated[Annotated[list[File], Field(max_length=MAX_LIST)] | None, Until(56)] = None
     description: Annotated[Description | None, Since(19)] = None
     key_name: Annotated[Text | None, Since(54)] = None
     user_data: Annotated[UserData | None, Since(57)] = None
