@@ -9,7 +9,7 @@ UUID = "00000000-0000-4000-8000-00000000ffff"
 BY_NAME = {
     "name": "made", "flavorRef": "tiny", "networks": "none", "public_key": "", "tenant": "absent",
     "fixed_ip": "192.0.2.1", "address": "192.0.2.1", "state": "active", "rotation": 1, "host": "absent",
-    "binary": "nova-compute",
+    "binary": "nova-compute", "imageRef": UUID,
 }  # fmt: skip
 """Values that mean something to a field of that name."""
 
