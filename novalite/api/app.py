@@ -110,7 +110,7 @@ def create_app(
         identity or _embedded(conf, client),
         Policy(conf, rules()),
         EmbeddedImages(conf, client),
-        networks or NoNetworks(),
+        networks or NoNetworks(client),
         volumes or NoVolumes(),
     )
     app.extensions["novalite"] = runtime

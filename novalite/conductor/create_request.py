@@ -32,6 +32,9 @@ from novalite.states import BUILDING, SCHEDULING
 GIB = 1024**3
 MAX_NAME = 255
 
+DEFAULT_GROUP = "default"
+"""The security group of servers that name none; every project has it."""
+
 
 @dataclass(frozen=True)
 class Resolved:
@@ -192,7 +195,7 @@ def server_rows(ctx: Context, body: CreateServers, resolved: Resolved, count: in
                 "disk_config": body.disk_config,
                 "reservation_id": reservation,
                 "launch_index": index,
-                "security_groups": list(body.security_groups),
+                "security_groups": list(body.security_groups) or [DEFAULT_GROUP],
                 "scheduler_hints": body.scheduler_hints,
                 "trusted_image_certificates": body.trusted_image_certificates,
                 "networks": body.networks,

@@ -207,6 +207,21 @@ class ServersEndpoint(Servers):
             )
         return server
 
+    def change_security_group(self, ctx: Context, server_id: str, name: str, add: bool) -> None:
+        def work(session: Session) -> None:
+            servers.hold(session, server_id)
+            server = servers.get(session, server_id, scope(ctx))
+            _check_lock(ctx, server)
+            names = list(server["security_groups"] or ())
+            if add == (name in names):
+                if add:
+                    return
+                raise NotFound(f"Security group {name} is not associated with the instance {server_id}.")
+            names = [*names, name] if add else [one for one in names if one != name]
+            servers.change(session, server_id, security_groups=names)
+
+        self.env.db.run(work)
+
     # --- act
 
     def delete(self, ctx: Context, server_id: str, force: bool = False) -> Accepted:

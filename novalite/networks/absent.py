@@ -20,10 +20,21 @@ from novalite.networks.port import (
     SecurityGroupRuleNotFound,
 )
 from novalite.objects.base import Record
+from novalite.rpc.client import Client
+from novalite.rpc.contracts.servers import Servers
+
+DEFAULT_GROUP = "default"
+"""The one security group that every project has."""
 
 
 class NoNetworks:
-    """A NetworkPort; see there for the methods."""
+    """A NetworkPort; see there for the methods.
+
+    The names of security groups that a server is to have are kept with it all the same.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.servers = client.of(Servers)
 
     def networks(self, ctx: Context) -> list[Record]:
         """None."""
@@ -109,8 +120,10 @@ class NoNetworks:
         return []
 
     def change_groups(self, ctx: Context, server: Record, verb: str, name: str) -> None:
-        """The group is never found."""
-        raise SecurityGroupNotFound(group_id=name)
+        """Only the default group can be added; what the server was created with can be removed."""
+        if verb == "add" and name != DEFAULT_GROUP:
+            raise SecurityGroupNotFound(group_id=name)
+        self.servers.change_security_group(ctx, server["id"], name, verb == "add")
 
     def change_fixed_ip(self, ctx: Context, server: Record, verb: str, wanted: str) -> None:
         """The network is never found, and the server has no address."""

@@ -179,6 +179,10 @@ class ScriptedServers(Servers):
         if self._find(ctx, server_id)["metadata"].pop(key, None) is None:
             raise NotFound("Metadata item was not found")
 
+    def change_security_group(self, ctx: Context, server_id: str, name: str, add: bool) -> None:
+        self._find(ctx, server_id)
+        self.seen.append((name, add))
+
     def console_output(self, ctx: Context, server_id: str, length: int | None = None) -> str:
         self._find(ctx, server_id)
         lines = [f"line {n}" for n in range(10)]

@@ -97,7 +97,7 @@ ANSWERS: list[tuple[str, Any, str, int, Any]] = [
     (f"DELETE {SERVER}/shares/{ID}", None, "2.97", 409, "vm_state active"),
     (ACT, {"addSecurityGroup": {"name": "web"}}, "latest", 404, "Security group web"),
     (ACT, {"removeSecurityGroup": {"name": ""}}, "latest", 400, "name"),
-    (ACT, {"removeSecurityGroup": {"name": "web"}}, "latest", 404, "Security group web"),
+    (ACT, {"removeSecurityGroup": {"name": "web"}}, "latest", 404, "Security group web is not associated"),
     (ACT, {"addFixedIp": {"networkId": ID}}, "2.43", 404, "Network"),
     (ACT, {"addFixedIp": {"networkId": ID}}, "2.44", 404, "no action"),
     (ACT, {"removeFixedIp": {"address": "10.0.0.1"}}, "2.1", 400, "fixed IP"),
@@ -231,3 +231,19 @@ def test_volumes_boot_is_another_name_of_servers_to_2_102(cloud: Cloud, server: 
     assert member("GET", "/os-volumes_boot", version="2.103").status_code == 404
     links = member.get("/os-volumes_boot?limit=1", version="2.1")["servers_links"]
     assert "/os-volumes_boot?limit=1&marker=" in links[0]["href"]
+
+
+def test_a_server_keeps_the_names_of_its_security_groups(cloud: Cloud) -> None:
+    member = cloud.rest()
+    server = member.boot(
+        "groups", imageRef=member.image(), security_groups=[{"name": "a"}, {"name": "default"}]
+    )
+    assert member.show(server)["security_groups"] == [{"name": "a"}, {"name": "default"}]
+    for name in ("a", "default"):
+        assert member.act(server, {"removeSecurityGroup": {"name": name}}).status_code == 202
+        assert member.act(server, {"removeSecurityGroup": {"name": name}}).status_code == 404
+    assert "security_groups" not in member.show(server)
+    assert "security_groups" not in member.get(f"/servers/detail?uuid={server}")["servers"][0]
+    for _ in range(2):
+        assert member.act(server, {"addSecurityGroup": {"name": "default"}}).status_code == 202
+    assert member.show(server)["security_groups"] == [{"name": "default"}]

@@ -11,6 +11,7 @@ from novalite.api.app import create_app
 from novalite.context import Context
 from novalite.networks.absent import NoNetworks
 from novalite.objects.base import Record
+from novalite.rpc.client import Client
 from novalite.volumes.absent import NoVolumes
 from tests.cloud import Cloud
 from tests.rest import Rest
@@ -41,7 +42,8 @@ SHARE = {"share_id": ID, "status": "active", "tag": ID, "uuid": OTHER, "export_l
 class Networks(NoNetworks):
     """One of each thing; remembers what it was told to do."""
 
-    def __init__(self) -> None:
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
         self.told: list[Any] = []
 
     def networks(self, ctx: Context) -> list[Record]:
@@ -111,7 +113,7 @@ class Behind:
     """An API with both services, its callers, and a server."""
 
     def __init__(self, cloud: Cloud) -> None:
-        self.networks, self.volumes = Networks(), Volumes()
+        self.networks, self.volumes = Networks(cloud.client), Volumes()
         member = cloud.rest()
         self.server = member.boot("web", imageRef=member.image())
         identity = member.http.application.extensions["novalite"].identity

@@ -89,6 +89,10 @@ def _flavor_with_specs(r: Record, see: See) -> Any:
     return {**_flavor(r, see), "extra_specs": r["flavor"]["extra_specs"]}
 
 
+def _groups(r: Record, see: See) -> Any:
+    return [{"name": name} for name in r["security_groups"] or ()] or ABSENT
+
+
 def _volumes(r: Record, see: See) -> Any:
     return [{"id": v["id"]} for v in r["volumes"]]
 
@@ -137,7 +141,7 @@ FIELDS = (
     Field("key_name", "key_name"),
     Field("OS-SRV-USG:launched_at", lambda r, see: exact(r["launched_at"])),
     Field("OS-SRV-USG:terminated_at", lambda r, see: exact(r["terminated_at"])),
-    Field("security_groups", lambda r, see: [{"name": name} for name in r["security_groups"] or ()]),
+    Field("security_groups", _groups, optional=True),
     Field("OS-EXT-SRV-ATTR:host", "host", policy=ATTRIBUTES),
     Field("OS-EXT-SRV-ATTR:instance_name", "instance_name", policy=ATTRIBUTES),
     Field("OS-EXT-SRV-ATTR:hypervisor_hostname", "node", policy=ATTRIBUTES),

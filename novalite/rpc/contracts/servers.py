@@ -19,7 +19,7 @@ from novalite.objects.servers import (
 from novalite.rpc.contracts.base import Contract, call, cast
 
 
-class Servers(Contract, topic="conductor", namespace="servers", version="1.1"):
+class Servers(Contract, topic="conductor", namespace="servers", version="1.2"):
     """api -> conductor. A server of another project is ServerNotFound for callers without all-project sight."""
 
     @call(timeout=60)
@@ -85,6 +85,11 @@ class Servers(Contract, topic="conductor", namespace="servers", version="1.1"):
     @call()
     def delete_metadata(self, ctx: Context, server_id: str, key: str) -> None:
         """Remove one item; NotFound when it is not there."""
+        raise NotImplementedError
+
+    @call()
+    def change_security_group(self, ctx: Context, server_id: str, name: str, add: bool) -> None:
+        """Add or remove a name of the security groups the server is to have; NotFound when it has no such."""
         raise NotImplementedError
 
     @call(timeout=40)
