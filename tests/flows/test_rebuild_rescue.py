@@ -260,6 +260,16 @@ def test_a_rescued_server_that_is_deleted_leaves_nothing(stage: Stage) -> None:
     check_invariants(stage.cloud)
 
 
+def test_a_hard_reboot_ends_a_rescue_that_is_none_any_more(stage: Stage) -> None:
+    """As after a deletion that failed: the server is in ERROR, and was rescued."""
+    stage.act("rescue")
+    stage.cloud.driver("alpha").fail("destroy", "busy", times=1)
+    stage.cloud.delete(stage.server)
+    assert stage.state == ("error", None)
+    stage.act("reboot_hard")
+    landed(stage, "unrescue")
+
+
 # --- refused before anything changes --------------------------------------------------------------
 
 

@@ -24,6 +24,8 @@ def settle(env: Env, task: Task, session: Session) -> None:
     reported = (task.done["host"] or {}).get("power_state")
     power = reported if reported is not None else rule.power
     values = {} if power is None else {"power_state": int(power)}
+    if task.args["verb"] == "reboot_hard":  # from its own disks, also after a rescue that nobody ended
+        values["rescue"] = None  # type: ignore[assignment]
     if rule.lands_in:
         values["vm_state"] = rule.lands_in  # type: ignore[assignment]
     servers.release(session, task.server_id, task.id, **values)
