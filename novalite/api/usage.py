@@ -10,7 +10,7 @@ from novalite.api.policy import authorize
 from novalite.api.routing import Call, Result, Routes
 from novalite.api.runtime import runtime
 from novalite.api.shapes import NEXT, TEXT, Either, Part
-from novalite.errors import BadRequest
+from novalite.errors import BadRequest, NotFound
 from novalite.objects.base import Record
 from novalite.rpc.contracts.usage import Usage
 
@@ -64,7 +64,9 @@ OF_ONE = {"tenant_usage": Either((_PROJECT, {})), "tenant_usage_links": NEXT}
 
 @ROUTES.get("/os-simple-tenant-usage", policy=USAGE + "list", query=PERIOD, answer=OF_ALL)
 def index(call: Call) -> Result:
-    """Of every project; server by server with detailed=1."""
+    """Of every project; server by server with detailed=1. An empty project is none."""
+    if call.path.endswith("/"):
+        raise NotFound("No project was named.")
     usages, links = _ask(call, "tenant_usages", None, call.query.one("detailed") == "1")
     return {"tenant_usages": usages, **links}
 

@@ -103,6 +103,7 @@ def test_a_member_sees_its_own_project(cloud: Cloud) -> None:
         assert who.get(f"{own}?{before}")["tenant_usage"]["tenant_id"] == member.project_id
     assert member("GET", f"{PATH}/p-1").status_code == 403
     assert member("GET", PATH).status_code == 403
+    assert cloud.rest("admin")("GET", PATH + "/").status_code == 404
     assert member.get(own)["tenant_usage"]["total_hours"] == 0.0, "without times it is about this very moment"
 
 
