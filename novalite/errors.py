@@ -219,6 +219,14 @@ class FlavorMemoryTooSmall(BadRequest):
     message = "Flavor's memory is too small for requested image: {needed} MB needed, the flavor has {ram}."
 
 
+class MigrationNotFound(NotFound):
+    message = "Migration {migration_id} for instance {server_id} could not be found."
+
+
+class InvalidMigrationState(BadRequest):
+    message = "Migration {migration_id} state of instance {server_id} is {state}. Cannot {verb} while it is so."
+
+
 class KeypairNotFound(NotFound):
     message = "Keypair {name} not found for user {user_id}"
 

@@ -32,6 +32,7 @@ NOUNS = (
     "servers",
     "metadata",
     "instance_actions",
+    "migrations",
     "addresses",
     "tags",
     "diagnostics",

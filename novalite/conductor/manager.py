@@ -44,6 +44,7 @@ ENDPOINTS = (
     ("novalite.conductor.flavors", "FlavorsEndpoint"),
     ("novalite.conductor.keypairs", "KeypairsEndpoint"),
     ("novalite.conductor.quotas", "QuotasEndpoint"),
+    ("novalite.conductor.migrations", "MigrationsEndpoint"),
     ("novalite.conductor.identity", "IdentityEndpoint"),
     ("novalite.conductor.images", "ImagesEndpoint"),
 )

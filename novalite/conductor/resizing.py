@@ -79,6 +79,8 @@ def give_up(session: Session, server: Record) -> tuple[dict[str, Any], list[str]
     found = server_migrations.get(session, uuid) if uuid else None
     if found is None:
         return {}, []
+    if found["status"] not in UNCONFIRMED:
+        return {**OVER}, []
     hosts: set[str] = set()
     if found["status"] in (FINISHED, CONFIRMING, REVERTING):
         hosts.update(allocations.release_aside(session, uuid))

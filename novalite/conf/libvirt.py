@@ -52,6 +52,8 @@ OPTS = [
                help="Seconds that making an image of a guest's disk may take, without sending it."),
     cfg.BoolOpt("snapshot_compression", default=False, mutable=True,
                 help="Compress images made of guests' disks (qcow2 only): smaller, and slower to make."),
+    cfg.IntOpt("disk_copy_timeout", default=3600, min=1,
+               help="Seconds the copy of one disk may take, as a resize makes it."),
     # --- console ---
     cfg.IntOpt("console_log_max_bytes", default=2 * 1024 * 1024, min=64 * 1024,
                help="Size at which a guest's serial console log is rotated. virtlogd does that for guests "

@@ -18,12 +18,13 @@ from __future__ import annotations
 
 import ctypes
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from deploy.dev.guest import guest_image
 from deploy.dev.hosts import Hypervisors
+from novalite.compute.virt import load_driver
 from tests.real.cloud import HOST, Guest, RealCloud
 from tests.rest import sentence
 
@@ -165,6 +166,54 @@ def test_diagnostics_count_what_the_guest_does(real: RealCloud, shared: Guest) -
     old = real.admin.get(path, version="2.47")
     assert old["vda_write"] >= after["disk_details"][0]["write_bytes"]
     assert old["memory"] == 128 * 1024
+
+
+# --- resize -------------------------------------------------------------------------------------------
+
+
+def test_a_resize_shows_inside_is_taken_back_exactly_and_survives_its_daemon(real: RealCloud) -> None:
+    guest = real.boot("grows")
+    small = guest.wait_up(1)
+    guest.run("echo kept > /root/before; sync")
+    guest.act({"resize": {"flavorRef": "large"}})
+    assert guest.status() == "VERIFY_RESIZE"
+    large = guest.wait_up(2)
+    assert (small["cpus"], large["cpus"]) == ("1", "2")
+    memory = [int(said["mem"].rstrip("k")) for said in (small, large)]
+    assert memory[1] > memory[0] + 40_000, "64 MB more"
+    assert int(large["rootmib"]) > int(small["rootmib"]) + 900
+    assert guest.run("cat /root/before") == "kept\n"
+    guest.run("rm /root/before; echo new > /root/after; sync")
+
+    guest.act({"revertResize": None})
+    assert guest.status() == "ACTIVE"
+    assert guest.wait_up(3) == small
+    assert guest.run("cat /root/before; ls /root/after || true") == "kept\n"
+    assert sorted(path.name for path in guest.folder.iterdir() if path.is_dir()) == []
+
+    killed_after_a_piece_of_work(real, lambda: guest.act({"resize": {"flavorRef": "large"}}))
+    assert guest.status() == "VERIFY_RESIZE"
+    assert guest.wait_up(4)["rootmib"] == large["rootmib"]
+    guest.act({"confirmResize": None}, 204)
+    assert guest.status() == "ACTIVE"
+    assert guest.run("cat /root/before") == "kept\n"
+    assert guest.boots() == 4, "confirming does not touch the guest"
+    assert [path.name for path in guest.folder.iterdir() if path.is_dir()] == []
+    assert real.member.delete(f"/servers/{guest.id}").status_code == 204
+    assert guest.traces() == []
+
+
+def killed_after_a_piece_of_work(real: RealCloud, act: Callable[[], object]) -> None:
+    """The compute daemon dies when it has done the second order of an action and told nobody; another starts."""
+    reports = iter(range(100))
+    host = real.cloud.hosts[HOST]
+    with real.cloud.bus.lose(lambda e: e.name == "hosted_servers.finished" and next(reports) == 1):
+        act()
+        host.stop()
+        host.driver.close()
+        host.driver = load_driver(host.conf)
+        host.start()
+    real.cloud.bus.drain()
 
 
 # --- deferred delete ----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
                               /disk.cdrom    empty: the root disk is a disc
                               /disk.rescue   what it is started from while it is rescued
                               /new/          disks of a rebuild that are not in use yet
+                              /before-resize/, resize.json   see resize.py
                               /console.log   serial console
 
 A file is made under another name and renamed when it is whole, so one that is there is whole.
@@ -35,6 +36,7 @@ GIB = 1 << 30
 MIB = 1 << 20
 UNFINISHED = ".part"
 ROOT, RESCUE, CDROM, NEW = "disk", "disk.rescue", "disk.cdrom", "new"
+ASIDE, NOTE = "before-resize", "resize.json"
 
 QEMU_FORMATS = {"iso": "raw", "vhd": "vpc", "ploop": "parallels"}
 """Image formats that QEMU calls by another name."""
@@ -118,7 +120,7 @@ class Disks:
 
     def _make_all(self, folder: Path, disks: Sequence[Plan], base: BaseImage | None) -> None:
         for disk in disks:
-            self._make(folder / disk.name, disk, base)
+            self.make(folder / disk.name, disk, base)
             if disk.name == ROOT and disk.device == "cdrom":
                 (folder / CDROM).touch()
 
@@ -140,8 +142,9 @@ class Disks:
         """The new disks take the place of the old ones, the root disk last."""
         folder = self.folder(server_id)
         try:
-            for name in (CDROM, RESCUE):
+            for name in (CDROM, RESCUE, NOTE):
                 (folder / name).unlink(missing_ok=True)
+            shutil.rmtree(folder / ASIDE, ignore_errors=True)
             for path in sorted((folder / NEW).iterdir(), reverse=True):
                 path.rename(folder / path.name)
             (folder / NEW).rmdir()
@@ -157,7 +160,7 @@ class Disks:
         assert spec.rescue is not None
         folder = self.folder(spec.id)
         try:
-            self._make(folder / RESCUE, rescue_plan(spec.rescue), base)
+            self.make(folder / RESCUE, rescue_plan(spec.rescue), base)
         except OSError as error:
             raise DriverError(reason=f"a rescue disk cannot be made in {folder}: {error}") from error
 
@@ -227,7 +230,8 @@ class Disks:
                 continue
         return -(-missing // GIB)
 
-    def _make(self, path: Path, disk: Plan, base: BaseImage | None) -> None:
+    def make(self, path: Path, disk: Plan, base: BaseImage | None = None) -> None:
+        """Make one disk; only one with the content `image` needs a base."""
         unfinished = path.with_name(path.name + UNFINISHED)
         makers: dict[str, Callable[[], None]] = {
             "image": lambda: self._overlay(unfinished, disk.size, base),
@@ -236,8 +240,12 @@ class Disks:
             "swap": lambda: self._swap(unfinished, disk.size),
         }
         makers[disk.content]()
+        self.finish(unfinished, path)
+
+    def finish(self, unfinished: Path, path: Path) -> None:
+        """A disk under another name is whole and takes its place."""
         if self.preallocate:
-            size = disk.size or virtual_size(unfinished)
+            size = virtual_size(unfinished)
             self._run("fallocate", "--keep-size", "--length", str(size), unfinished)
         unfinished.chmod(0o600)
         unfinished.rename(path)

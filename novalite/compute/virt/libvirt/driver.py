@@ -23,6 +23,7 @@ from novalite.compute.virt.libvirt import (
     disks,
     embedded,
     exchange,
+    resize,
     snapshots,
     states,
 )
@@ -55,7 +56,7 @@ class _Ready:
     facts: HostFacts
 
 
-class LibvirtDriver:
+class LibvirtDriver(resize.Resizing):
     """Implements `novalite.compute.virt.driver.Driver`; see its docstrings."""
 
     name = "libvirt"
@@ -203,6 +204,8 @@ class LibvirtDriver:
         guest = self._domain(spec.id)
         if guest.require()[0] == states.State.PAUSED:
             guest.unpause()
+        elif resize.is_half_done(self.disks, spec):
+            self._hard_reboot(spec)
         guest.start(self.conf.libvirt.save_timeout if guest.has_saved_memory() else None)
 
     def stop_guest(self, spec: GuestSpec, timeout: float) -> None:
@@ -368,8 +371,10 @@ class LibvirtDriver:
         if not self.disks.exist(spec.id):
             raise GuestNotFound(server_id=spec.id)
         hardware = self.machine(spec)
-        self.disks.attached(spec)
+        if not resize.is_half_done(self.disks, spec):
+            self.disks.attached(spec)
         guest.kill()
+        resize.restore_half_done(self.disks, spec)
         if guest.state() is not None:
             guest.forget_saved_memory()
         self.define(guest, spec, hardware)
