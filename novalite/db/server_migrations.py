@@ -111,14 +111,17 @@ def _after(session: Session, query: MigrationQuery) -> ColumnElement[bool]:
     return or_(Migration.created_at < created, and_(Migration.created_at == created, Migration.id < number))
 
 
-def long_unconfirmed(session: Session, before: datetime, limit: int = 200) -> list[str]:
-    """Servers that are idle and whose resize was finished before that moment, longest ago first."""
+def long_unconfirmed(
+    session: Session, before: datetime, server_id: str | None = None, limit: int = 200
+) -> list[str]:
+    """Servers (or this one) that are idle and whose resize was finished before that moment, longest ago first."""
+    mine = [Server.id == server_id] if server_id else []
     rows = session.execute(
         select(Migration.server_id)
         .join(_SERVERS, and_(Server.id == Migration.server_id, Server.migration_id == Migration.uuid))
         .where(
             Migration.status == FINISHED, Migration.updated_at < before, Server.deleted.is_(False),
-            Server.vm_state == RESIZED, Server.task_state.is_(None),
+            Server.vm_state == RESIZED, Server.task_state.is_(None), *mine,
         )
         .order_by(Migration.updated_at)
         .limit(limit)

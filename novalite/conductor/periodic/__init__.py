@@ -26,6 +26,7 @@ from typing import Any, Protocol
 from sqlalchemy.orm import Session
 
 from novalite.conductor.env import Env
+from novalite.conductor.periodic.confirm_resizes import ConfirmResizes
 from novalite.conductor.periodic.image_requests import AskForImages
 from novalite.conductor.periodic.offload_shelved import OffloadShelved
 from novalite.conductor.periodic.poll_rebooting import PollRebooting
@@ -56,6 +57,7 @@ class Job(Protocol):
 
 JOBS: tuple[type, ...] = (
     AskForImages,
+    ConfirmResizes,
     OffloadShelved,
     PollRebooting,
     PollRescued,
