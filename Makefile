@@ -10,8 +10,8 @@ CONDUCTORS ?= 1
 SCHEDULERS ?= 1
 PORT ?=
 T ?= tests
-ON_EVENTLET = tests/api tests/flows tests/contract/rpc
-export VENV
+WORKERS ?= 2
+export VENV WORKERS
 
 .DEFAULT_GOAL := help
 .PHONY: help deps demo demo-stop cloud cloud-stop run test check bench docs db-revision
@@ -39,12 +39,12 @@ run: ## the all-in-one in the foreground, fake hypervisor: ARGS='--driver libvir
 	@deploy/install-deps --group runtime --no-apt
 	@$(PYTHON_IN)/novalite up --state-dir .run $(or $(ARGS),--driver fake)
 
-test: ## all tests, or a part: T=tests/unit/scheduler, T='tests -m "not real"'
+test: ## all tests (WORKERS=2), or a part: T=tests/unit/scheduler, T='tests -m "not real"'
 	@deploy/install-deps
-	@$(PYTHON_IN)/python -m pytest $(T)
 ifeq ($(T),tests)
-	@echo 'and what runs on green threads too:'
-	@NOVALITE_CONCURRENCY=eventlet $(PYTHON_IN)/python -m pytest -p tests.eventlet_first $(ON_EVENTLET)
+	@tests/run-all
+else
+	@$(PYTHON_IN)/python -m pytest $(T)
 endif
 
 check: ## what has to be clean before a commit: ruff and mypy
