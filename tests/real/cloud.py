@@ -167,7 +167,7 @@ class Guest:
         lines = [line for line in self.console().splitlines() if UP in line]
         return dict(re.findall(r"(\w+)=(\S*)", lines[times - 1]))
 
-    def wait(self, what: str, check: Callable[[], Any], seconds: float = 30) -> None:
+    def wait(self, what: str, check: Callable[[], Any], seconds: float = 120) -> None:
         """Return when `check()` is true; fail with the end of the console when it is not in time."""
         deadline = time.monotonic() + seconds
         while not check():
@@ -177,7 +177,7 @@ class Guest:
 
     # --- inside, and beneath
 
-    def run(self, script: str, seconds: float = 20) -> str:
+    def run(self, script: str, seconds: float = 90) -> str:
         """What a shell script inside the guest prints; it must succeed. Through the guest agent."""
         begin = {"path": "/bin/sh", "arg": ["-c", script], "capture-output": True}
         pid = self._agent("guest-exec", begin, seconds)["pid"]

@@ -53,8 +53,8 @@ def test_demo_boots_a_guest_leaves_it_running_and_ends(state: Path) -> None:
     again = demo(state)
     assert "still up" in again
     assert UP in again
-    # The figure promised for emulation on an idle machine is 30 s; a test may have company.
-    assert time.monotonic() - begun < 90
+    # The figure promised for emulation on an idle machine is 30 s; a test has company.
+    assert time.monotonic() - begun < 240
     pids = pids_below(state) + pids_below(embed_root(state))
     assert pids
     demo(state, "--stop")

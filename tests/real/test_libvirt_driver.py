@@ -251,7 +251,7 @@ def test_deaf_guest_is_forced(host: Host, make: Callable[..., GuestSpec], guest_
     began = time.monotonic()
     driver.stop_guest(spec, timeout=0.5)
     assert driver.power_state(spec.id) is PowerState.SHUTDOWN
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_killed_qemu_is_told_within_a_second(host: Host, make: Callable[..., GuestSpec],
