@@ -45,6 +45,7 @@ DEFAULTS: dict[str, Any] = {
     "compute.running_deleted_instance_action": "reap",
     "identity.scrypt_cost": 1024,
     "identity.scrypt_block_size": 1,
+    "identity.revocation_poll_interval": 3600,  # they are told, and a poll would be counted
     "images.fsync": False,
 }
 
