@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from flask import request
+
 from novalite.api.paging import PAGED, Key, Query, text, when
 from novalite.api.policy import authorize
 from novalite.api.routing import Call, Result, Routes
@@ -65,7 +67,7 @@ OF_ONE = {"tenant_usage": Either((_PROJECT, {})), "tenant_usage_links": NEXT}
 @ROUTES.get("/os-simple-tenant-usage", policy=USAGE + "list", query=PERIOD, answer=OF_ALL)
 def index(call: Call) -> Result:
     """Of every project; server by server with detailed=1. An empty project is none."""
-    if call.path.endswith("/"):
+    if request.environ["novalite.path"].endswith("/"):
         raise NotFound("No project was named.")
     usages, links = _ask(call, "tenant_usages", None, call.query.one("detailed") == "1")
     return {"tenant_usages": usages, **links}
