@@ -324,3 +324,27 @@ def test_times_keep_their_microseconds(cloud: Cloud) -> None:
     assert len(shown["created_at"].rpartition(".")[2]) >= 6, shown["created_at"]
     assert cloud.page(ServerQuery(changes_since=shown["updated_at"]))[0]["id"] == server
     assert cloud.page(ServerQuery(changes_before=shown["updated_at"]))[0]["id"] == server
+
+
+# --- resizes ---------------------------------------------------------------------------------
+
+
+def test_racing_resizes_take_exactly_what_there_is_and_one_end_wins(cloud: Cloud) -> None:
+    """Room on both hosts for two more, asked for by four servers; then each is confirmed and reverted at once."""
+    cloud.make_flavor("big", vcpus=2, ram_mb=128, disk_gb=2)
+    made = [cloud.boot(f"web-{n}") for n in range(4)]
+    with cloud.db.begin() as session:
+        session.execute(update(Host).values(cap_vcpus=Host.used_vcpus + 2, cap_ram_mb=10**6, cap_disk_gb=10**6))
+    at_once(lambda n: cloud.act(made[n], "resize", flavor_id="big"), 4)
+    cloud.recover()
+    resized = [server for server in made if cloud.show(server)["vm_state"] == "resized"]
+    assert len(resized) == len({cloud.show(server)["host"] for server in made})
+    check_invariants(cloud)
+    for server in resized:
+        answers = at_once(
+            lambda n, s=server: cloud.act(s, "confirm_resize" if n % 2 else "revert_resize") or "taken", 4
+        )
+        assert answers.count("taken") == 1
+    cloud.recover()
+    assert {cloud.show(server)["vm_state"] for server in made} == {"active"}
+    check_invariants(cloud)
