@@ -43,9 +43,10 @@ VALUES: dict[str, Any] = {
     "addFixedIp": {"networkId": ABSENT}, "removeFixedIp": {"address": "192.0.2.1"},
     "addFloatingIp": {"address": "192.0.2.1"}, "removeFloatingIp": {"address": "192.0.2.1"},
     "os-getVNCConsole": {"type": "novnc"}, "os-getSPICEConsole": {"type": "spice-html5"},
-    "os-getSerialConsole": {"type": "serial"},
+    "os-getSerialConsole": {"type": "serial"}, "createImage": {"name": "copy"},
+    "createBackup": {"name": "copy", "backup_type": "daily", "rotation": 1},
 }  # fmt: skip
-ADMINS_ONLY = ("os-resetState", "injectNetworkInfo")
+ADMINS_ONLY = ("os-resetState", "injectNetworkInfo", "shelveOffload")
 """Refused before anybody looks for the server."""
 VERBS += [
     ("POST", "/action", {name: VALUES.get(name)}, f"2.{row.until or 104}")
