@@ -17,6 +17,7 @@ from novalite.compute.virt import fake_disks, fake_images, fake_insight, fake_re
 from novalite.compute.virt.driver import BaseImage, Guest, Watcher
 from novalite.compute.virt.fake_faults import Faults
 from novalite.compute.virt.fake_state import Journal
+from novalite.compute.virt.uptime import uptime
 from novalite.errors import DriverError, GuestNotFound
 from novalite.objects.diagnostics import GuestDiagnostics
 from novalite.objects.flavors import Flavor
@@ -159,6 +160,7 @@ class FakeDriver:
             disk_gb=options.disk_gb, disk_available_least_gb=options.disk_gb,
             cpu_info={"arch": "x86_64", "model": "fake", "vendor": "novalite", "features": [],
                       "topology": {"sockets": 1, "cores": options.vcpus, "threads": 1}},
+            uptime=uptime(),
         )  # fmt: skip
 
     def guests(self) -> list[Guest]:

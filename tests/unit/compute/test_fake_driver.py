@@ -37,6 +37,7 @@ def test_its_size_is_configured() -> None:
     inventory = a_driver(vcpus=8, ram_mb=4096, disk_gb=100).inventory()
     assert (inventory.vcpus, inventory.ram_mb, inventory.disk_gb) == (8, 4096, 100)
     assert (inventory.host, inventory.hypervisor_type) == ("alpha", "fake")
+    assert " up " in (inventory.uptime or "")
 
 
 def test_failures_can_be_counted_and_healed() -> None:

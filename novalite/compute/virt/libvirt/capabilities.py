@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -13,6 +11,7 @@ from oslo_config import cfg
 
 from novalite.compute.virt.libvirt.connection import Connection
 from novalite.compute.virt.libvirt.disks import Disks
+from novalite.compute.virt.uptime import uptime
 from novalite.errors import DriverError
 from novalite.objects.hosts import HostInventory
 
@@ -107,13 +106,3 @@ def inventory(connection: Connection, host: Host, disks: Disks, conf: cfg.Config
         cpu_info=host.capabilities.cpu_info,
         uptime=uptime(),
     )
-
-
-def uptime(proc: Path = Path("/proc")) -> str:
-    """The line that uptime(1) prints, which clients of the hypervisors API take apart."""
-    seconds = int(float((proc / "uptime").read_text().split()[0]))
-    days, rest = divmod(seconds, 86400)
-    lasted = f"{days} day{'' if days == 1 else 's'}, " if days else ""
-    load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
-    clock = time.strftime("%H:%M:%S")
-    return f" {clock} up {lasted}{rest // 3600:2d}:{rest % 3600 // 60:02d},  0 users,  load average: {load}"

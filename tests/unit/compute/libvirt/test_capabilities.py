@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from novalite.compute.virt.libvirt import acceleration
-from novalite.compute.virt.libvirt.capabilities import parse, uptime
+from novalite.compute.virt.libvirt.capabilities import parse
+from novalite.compute.virt.uptime import uptime
 
 CAPABILITIES = """
 <capabilities>
