@@ -9,12 +9,13 @@ It takes a while to make, so tests that leave nothing behind share one; `alive` 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
-from novalite.cmd.http import WaitressServer, listen
+from novalite.cmd.http import EventletServer, WaitressServer, listen
 from novalite.db.models.compute import Task
 from tests.cloud import Cloud, Conductor
 
@@ -28,7 +29,8 @@ class ServedCloud(Cloud):
         url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         served = {"api.public_url": url, "compute.image_upload_attempts": 1, "shelved_offload_time": -1}
         super().__init__(folder, overrides={**served, **(overrides or {})}, **more)
-        self._http = WaitressServer(self.rest("admin").http.application, self._socket, 4, 1 << 40)
+        kind = EventletServer if os.environ.get("NOVALITE_CONCURRENCY") == "eventlet" else WaitressServer
+        self._http: EventletServer | WaitressServer = kind(self.rest("admin").http.application, self._socket, 4, 1 << 40)
         self._http.start()
 
     def __exit__(self, *what: object) -> None:

@@ -18,7 +18,7 @@ from novalite.api.openapi import document
 from tests.api.instances import Dice
 from tests.api.world import World
 
-SEED = 20261121
+SEED = 20261126
 REQUESTS = 2500
 """About six seconds."""
 
