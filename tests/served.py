@@ -30,7 +30,8 @@ class ServedCloud(Cloud):
         served = {"api.public_url": url, "compute.image_upload_attempts": 1, "shelved_offload_time": -1}
         super().__init__(folder, overrides={**served, **(overrides or {})}, **more)
         kind = EventletServer if os.environ.get("NOVALITE_CONCURRENCY") == "eventlet" else WaitressServer
-        self._http: EventletServer | WaitressServer = kind(self.rest("admin").http.application, self._socket, 4, 1 << 40)
+        app = self.rest("admin").http.application
+        self._http: EventletServer | WaitressServer = kind(app, self._socket, 4, 1 << 40)
         self._http.start()
 
     def __exit__(self, *what: object) -> None:
