@@ -97,7 +97,9 @@ def test_eight_guests_on_two_hosts_come_up(split: Cloud) -> None:
     wait_for("8 servers settled", lambda: len(settled(api, servers)) == 8, 240, every=0.5)
     states = settled(api, servers)
     assert {s["status"] for s in states.values()} == {"ACTIVE"}, [s.get("fault") for s in states.values()]
-    assert Counter(s["OS-EXT-SRV-ATTR:host"] for s in states.values()) == {"compute-1": 4, "compute-2": 4}
+    # Two schedulers propose each from its own view, and a lost claim takes the alternate: spread, not dealt out.
+    placed = Counter(s["OS-EXT-SRV-ATTR:host"] for s in states.values())
+    assert min(placed["compute-1"], placed["compute-2"]) >= 3, placed
 
     waiting = set(servers)
 
