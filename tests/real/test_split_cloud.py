@@ -97,7 +97,8 @@ def test_eight_guests_on_two_hosts_come_up(split: Cloud) -> None:
     wait_for("8 servers settled", lambda: len(settled(api, servers)) == 8, 240, every=0.5)
     states = settled(api, servers)
     assert {s["status"] for s in states.values()} == {"ACTIVE"}, [s.get("fault") for s in states.values()]
-    # Two schedulers propose each from its own view, and a lost claim takes the alternate: spread, not dealt out.
+    # Two schedulers, each asked before it has heard of the other's last pick: one of them may repeat it (seen
+    # in every fifth such run, never by more than one server). One request for many is dealt out exactly: below.
     placed = Counter(s["OS-EXT-SRV-ATTR:host"] for s in states.values())
     assert min(placed["compute-1"], placed["compute-2"]) >= 3, placed
 
@@ -114,6 +115,22 @@ def test_eight_guests_on_two_hosts_come_up(split: Cloud) -> None:
     wait_for("guests gone", lambda: not any(split.hypervisors.host(i).guests() for i in (1, 2)), 60)  # type: ignore[union-attr]
     wait_for("books closed", lambda: not rows(split, "SELECT 1 FROM allocations"), 60)
     assert_books_balance(split)
+
+
+def test_one_request_for_eight_is_dealt_out_exactly(pretended: Cloud) -> None:
+    api = pretended.api
+    image, flavor = api.upload("dealt", guest_image()), api.flavor("dealt", ram=64, disk=1)
+    body = {"name": "dealt", "imageRef": image, "flavorRef": flavor, "networks": "none",
+            "min_count": 8, "return_reservation_id": True}  # fmt: skip
+    reservation = api.compute("POST", "/servers", {"server": body}, version="2.37")["reservation_id"]
+    servers = [s["id"] for s in api.compute("GET", f"/servers?reservation_id={reservation}")["servers"]]
+    assert len(servers) == 8
+    wait_for("8 servers settled", lambda: len(settled(api, servers)) == 8, 60, every=0.2)
+    placed = Counter(s["OS-EXT-SRV-ATTR:host"] for s in settled(api, servers).values())
+    assert placed == {f"compute-{i}": 2 for i in (1, 2, 3, 4)}
+    for server in servers:
+        api.compute("DELETE", f"/servers/{server}")
+    wait_for("books closed", lambda: not rows(pretended, "SELECT 1 FROM allocations"), 60)
 
 
 @pytest.mark.parametrize("returning", [True, False], ids=["they return", "they stay away"])

@@ -16,14 +16,20 @@ from novalite.cmd import _boot
 
 def wire(conf: Any, bus: Any, client: Any) -> list[Any]:
     from novalite.cmd.parts import RpcPart
-    from novalite.context import system
+    from novalite.context import Context, system
     from novalite.errors import Unavailable
     from novalite.periodic import Periodic
     from tests.unit.rpc.parts import Post, PostOffice
 
+    class Office(PostOffice):
+        def sleep(self, ctx: Context, seconds: float) -> None:
+            print("work begun", flush=True)
+            super().sleep(ctx, seconds)
+            print("work done", flush=True)
+
     class Manager:
         def endpoints(self) -> list[Any]:
-            return [PostOffice(conf.host)]
+            return [Office(conf.host)]
 
         def periodics(self) -> list[Periodic]:
             return [Periodic("tick", lambda ctx: print("tick", flush=True), lambda: conf.report_interval)]
@@ -35,7 +41,6 @@ def wire(conf: Any, bus: Any, client: Any) -> list[Any]:
 
         def work(self, seconds: float) -> None:
             client.of(Post, timeout=60).sleep(system(), seconds)
-            print("work done", flush=True)
 
         def beat(self) -> None:
             if os.environ.get("BEAT") == "no":

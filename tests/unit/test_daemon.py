@@ -104,7 +104,7 @@ def test_asked_to_end_it_ends_in_order(start: Callable[..., Running], number: in
 
 def test_work_in_hand_is_finished_first(start: Callable[..., Running]):
     daemon = start(WORK="1.0")
-    time.sleep(0.2)
+    daemon.until_said("work begun")
     began = time.monotonic()
     assert daemon.end() == 0
     assert time.monotonic() - began < 5
@@ -114,7 +114,7 @@ def test_work_in_hand_is_finished_first(start: Callable[..., Running]):
 def test_work_that_takes_too_long_is_left(folder: Path, start: Callable[..., Running]):
     write(folder, "graceful_shutdown_timeout = 0.3")
     daemon = start(WORK="30")
-    time.sleep(0.2)
+    daemon.until_said("work begun")
     began = time.monotonic()
     assert daemon.end() == 0
     assert time.monotonic() - began < 5
@@ -123,7 +123,7 @@ def test_work_that_takes_too_long_is_left(folder: Path, start: Callable[..., Run
 
 def test_asked_twice_it_ends_at_once(start: Callable[..., Running]):
     daemon = start(WORK="30")
-    time.sleep(0.2)
+    daemon.until_said("work begun")
     daemon.tell(signal.SIGTERM)
     daemon.until_said("work in hand has 60 seconds")
     began = time.monotonic()
@@ -232,9 +232,10 @@ def test_without_a_broker_it_waits_says_so_and_can_be_ended(folder: Path, start:
 def test_the_same_daemon_on_eventlet(folder: Path, start: Callable[..., Running]):
     port = free_port()
     write(folder, "concurrency = eventlet", f"health_port = {port}", "report_interval = 0.1")
-    daemon = start(WORK="0.6")
+    daemon = start(WORK="1.5")
     assert ask(port)[0] == 200
-    time.sleep(0.1)
+    daemon.until_said("work begun")
+    daemon.until_said("tick")
     assert daemon.end() == 0
     assert "work done" in daemon.said and "tick" in daemon.said and "Traceback" not in daemon.said
 
