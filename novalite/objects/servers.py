@@ -8,6 +8,7 @@ from pydantic import Field
 
 from novalite.objects.base import Message
 from novalite.objects.flavors import Flavor
+from novalite.objects.host_networks import Vif
 from novalite.objects.images import ImageSource
 
 
@@ -124,7 +125,7 @@ class Rescue(Message):
 class GuestSpec(Message):
     """conductor -> compute: everything a host needs to know of one server to act on it.
 
-    `rescue` None: it is not being rescued.
+    `rescue` None: it is not being rescued. `vifs` in the order in which the guest finds its network cards.
     """
 
     id: str
@@ -146,6 +147,7 @@ class GuestSpec(Message):
     created_at: str | None = None
     personality: tuple[dict[str, str], ...] = ()
     rescue: Rescue | None = None
+    vifs: tuple[Vif, ...] = ()
 
 
 class HostWork(Message):
