@@ -8,7 +8,7 @@ from novalite.api.policy import allowed, authorize
 from novalite.api.routing import Call, Result, Routes
 from novalite.api.runtime import runtime
 from novalite.api.schemas import is_uuid
-from novalite.api.servers.access import check_id, load
+from novalite.api.servers.access import check_id, load, must_look
 from novalite.api.shapes import NEXT
 from novalite.errors import ActionNotFound, BadRequest
 from novalite.rpc.contracts.servers import InstanceActions
@@ -98,8 +98,7 @@ def show(call: Call, server_id: str, request_id: str) -> Result:
 def _check_server(call: Call, server_id: str, rule: str) -> None:
     """Before 2.21 actions of a deleted server were as unreadable as the server itself."""
     check_id(server_id)
-    looks = call.ctx.sees_all_projects or runtime().policy.looks_at_target(rule)
-    if call.minor < DELETED_SINCE or looks:
+    if call.minor < DELETED_SINCE or must_look(call, rule):
         load(call, server_id, rule, deleted=call.minor >= DELETED_SINCE)
     else:
         authorize(rule)

@@ -23,6 +23,8 @@ _REMEMBER_SECONDS = 2.0
 _REMEMBER_MOST = 20_000
 _TARGET_FACT = re.compile(r"%\((?!project_id\))\w+\)s")
 _REFERENCE = re.compile(r"rule:([\w:.-]+)")
+_TARGET_DECIDES = re.compile(r"\bnot\b|https?:")
+"""Checks that may fail for one target although they pass for none."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,21 @@ class Policy:
 
     def looks_at_target(self, rule: str) -> bool:
         """Whether `rule`, as overridden, reads more of the target than its project."""
-        answers, key = self._recent(), ("target", rule)
+        return self._mentions(rule, _TARGET_FACT)
+
+    def passes_anyway(self, rule: str, ctx: Context) -> bool:
+        """Whether `ctx` passes `rule` whatever the target is: it passes without any fact of one, and nothing in the
+        rule, as overridden, could be undone by a fact."""
+        return self.allows(rule, ctx, {}) and not self._mentions(rule, _TARGET_DECIDES)
+
+    def _mentions(self, rule: str, what: re.Pattern[str]) -> bool:
+        """Whether a rule, or one that it refers to, has such a piece."""
+        answers, key = self._recent(), (what.pattern, rule)
         if key not in answers:
-            answers[key] = self._mentions_target(rule)
+            answers[key] = self._search(rule, what)
         return answers[key]
 
-    def _mentions_target(self, rule: str) -> bool:
+    def _search(self, rule: str, what: re.Pattern[str]) -> bool:
         seen: set[str] = set()
         todo = [rule]
         while todo:
@@ -79,7 +90,7 @@ class Policy:
                 continue
             seen.add(name)
             check = str(self._enforcer.rules.get(name, ""))
-            if _TARGET_FACT.search(check):
+            if what.search(check):
                 return True
             todo += _REFERENCE.findall(check)
         return False

@@ -1,4 +1,4 @@
-"""Quotas: /os-quota-sets of projects, and /os-quota-class-sets/default for what they begin with."""
+"""Quotas: /os-quota-sets of projects, and /os-quota-class-sets, of which `default` is what they begin with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from novalite.api.routing import Answer, Call, Result, Routes
 from novalite.api.runtime import runtime
 from novalite.api.schemas import Body, Bool, Int, Since, Spans, Until
 from novalite.api.shapes import Part, Reply
-from novalite.errors import NotFound
+from novalite.errors import BadRequest
 from novalite.rpc.contracts.flavors import Quotas
 
 ROUTES = Routes()
@@ -36,6 +36,7 @@ IN_SETS: dict[str, Spans] = {
 IN_CLASSES = {**IN_SETS, **dict.fromkeys(GROUPS, Since(50)), **dict.fromkeys(NETWORK, Until(49))}
 """The same for the default class."""
 
+MAX_NAME = 255
 Limit = Annotated[Int, Limits(ge=-1, le=0x7FFFFFFF)]
 
 
@@ -56,7 +57,7 @@ class UpdateQuota(Body):
 
 
 class UpdateClass(Body):
-    """PUT /os-quota-class-sets/default."""
+    """PUT /os-quota-class-sets/{name}."""
 
     quota_class_set: QuotaClassSet  # type: ignore[valid-type]
 
@@ -136,21 +137,23 @@ def delete(call: Call, project_id: str) -> Result:
     return Answer(None, 202)
 
 
-# --- the default class -------------------------------------------------------------------------
+# --- classes -------------------------------------------------------------------------
 
 CLASS_PATH = "/os-quota-class-sets/<name>"
 
 
-def _check_class(name: str) -> None:
-    if name != "default":
-        raise NotFound(f"There is no quota class {name[:60]}; only the class default has limits.")
+def _class(name: str) -> str:
+    """BadRequest for a name that is longer than names are."""
+    if len(name) > MAX_NAME:
+        raise BadRequest(f"The name of a quota class may have {MAX_NAME} characters at most.")
+    return name
 
 
 @ROUTES.get(CLASS_PATH, policy=CLASSES + "show", answer=_answer("quota_class_set", IN_CLASSES, id=str))
 def show_class(call: Call, name: str) -> Result:
-    """Limits of projects that have none of their own."""
-    _check_class(name)
-    found = runtime().peer(Quotas).defaults(call.ctx)
+    """Limits of projects that have none of their own: the class `default`. Every other name is a class too, for
+    which limits can be kept; they bind nobody."""
+    found = runtime().peer(Quotas).defaults(call.ctx, _class(name))
     return {"quota_class_set": {"id": name, **_shown(found, IN_CLASSES, call.minor)}}
 
 
@@ -159,6 +162,6 @@ def show_class(call: Call, name: str) -> Result:
 )
 def update_class(call: Call, name: str) -> Result:
     """Change them."""
-    _check_class(name)
-    found = runtime().peer(Quotas).update_defaults(call.ctx, _limits(call.body.quota_class_set))
+    limits = _limits(call.body.quota_class_set)
+    found = runtime().peer(Quotas).update_defaults(call.ctx, limits, _class(name))
     return {"quota_class_set": _shown(found, IN_CLASSES, call.minor)}

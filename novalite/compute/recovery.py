@@ -22,16 +22,24 @@ from novalite.errors import NovaliteError
 from novalite.objects.servers import HostedServer
 from novalite.rpc.client import Client
 from novalite.rpc.contracts.servers import HostedServers
-from novalite.states import ACTIVE, RESCUED, PowerState
+from novalite.states import ACTIVE, RESCUED, RESIZED, PowerState
 
 LOG = logging.getLogger(__name__)
 _OFF = (PowerState.SHUTDOWN, PowerState.CRASHED)
 
 
 def to_start(known: list[HostedServer], guests: list[Guest]) -> list[Guest]:
-    """Guests that are off although their server is active or rescued, and nobody is at work on it."""
-    wanted = {s.id for s in known if s.vm_state in (ACTIVE, RESCUED) and s.task_state is None and not s.deleted}
+    """Guests that are off although their server should run, and nobody is at work on it."""
+    wanted = {s.id for s in known if _runs(s) and s.task_state is None and not s.deleted}
     return [guest for guest in guests if guest.server_id in wanted and guest.power_state in _OFF]
+
+
+def _runs(server: HostedServer) -> bool:
+    """Active and rescued servers do; a resized one waits to be confirmed as it was before, on or off: what was last
+    seen of it tells."""
+    if server.vm_state == RESIZED:
+        return server.power_state == PowerState.RUNNING
+    return server.vm_state in (ACTIVE, RESCUED)
 
 
 class Recovery:

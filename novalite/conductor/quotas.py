@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 
 from sqlalchemy.orm import Session
 
@@ -11,7 +12,7 @@ from novalite.conductor.env import Env
 from novalite.context import Context
 from novalite.db import keypairs, quotas
 from novalite.errors import BadRequest
-from novalite.rpc.contracts.flavors import Quotas
+from novalite.rpc.contracts.flavors import DEFAULT_CLASS, Quotas
 
 
 class QuotasEndpoint(Quotas):
@@ -31,9 +32,9 @@ class QuotasEndpoint(Quotas):
             for name, limit in limits.items()
         }
 
-    def defaults(self, ctx: Context) -> dict[str, int]:
+    def defaults(self, ctx: Context, name: str = DEFAULT_CLASS) -> dict[str, int]:
         with self.env.db.read() as session:
-            return quota.defaults(self.env.conf, quotas.stored(session, quotas.EVERYBODY))
+            return self._of_class(session, name)
 
     def update(
         self,
@@ -63,15 +64,31 @@ class QuotasEndpoint(Quotas):
 
         self.env.db.run(work)
 
-    def update_defaults(self, ctx: Context, limits: dict[str, int]) -> dict[str, int]:
+    def update_defaults(
+        self, ctx: Context, limits: dict[str, int], name: str = DEFAULT_CLASS
+    ) -> dict[str, int]:
         _check_names(limits)
 
         def work(session: Session) -> dict[str, int]:
-            quotas.lock(session, quotas.EVERYBODY)
-            quotas.store(session, quotas.EVERYBODY, quotas.EVERYBODY, limits)
-            return quota.defaults(self.env.conf, quotas.stored(session, quotas.EVERYBODY))
+            holder = _holder(name)
+            quotas.lock(session, holder)
+            quotas.store(session, holder, quotas.EVERYBODY, limits)
+            return self._of_class(session, name)
 
         return self.env.db.run(work)
+
+    def _of_class(self, session: Session, name: str) -> dict[str, int]:
+        """What is configured, and what was set for this very class: another class knows nothing of the default."""
+        holder = _holder(name)
+        own = quotas.stored(session, holder).get((holder, quotas.EVERYBODY), {})
+        return quota.defaults(self.env.conf, {(quotas.EVERYBODY, quotas.EVERYBODY): own})
+
+
+def _holder(name: str) -> str:
+    """Under which project id the limits of a class are kept; the colon is in the id of no project."""
+    if name == DEFAULT_CLASS:
+        return quotas.EVERYBODY
+    return f"class:{sha256(name.encode()).hexdigest()[:40]}"
 
 
 def _check_names(limits: Mapping[str, int]) -> None:

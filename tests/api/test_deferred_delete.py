@@ -47,7 +47,11 @@ def test_a_deleted_server_is_shown_but_not_listed(cloud: Cloud, member: Rest) ->
         (member, "", False, True),
         (member, "?deleted=1", False, True),  # not for everybody: dropped
         (member, "?soft_deleted=1", False, True),
-        (member, "?status=SOFT_DELETED", True, False),
+        (member, "?status=SOFT_DELETED", False, False),
+        (member, "?status=SOFT_DELETED&changes-since=2020-01-01T00:00:00Z", True, False),
+        (admin, "?all_tenants=1&status=SOFT_DELETED", False, False),
+        (admin, "?all_tenants=1&status=SOFT_DELETED&deleted=1", True, False),
+        (admin, "?all_tenants=1&status=SOFT_DELETED&soft_deleted=1", True, False),
         (member, "?changes-since=2020-01-01T00:00:00Z", True, True),
         (admin, "?all_tenants=1", False, True),
         (admin, "?all_tenants=1&deleted=1", True, False),

@@ -167,7 +167,18 @@ def test_the_default_class_changes_everybody(nouns: NounsUnderTest) -> None:
     nouns.delete(SET, **ADMIN)
     assert show(nouns)["cores"] == 9
     assert put(nouns, CLASS, instances=-5).status_code == 400
-    assert nouns.get("/os-quota-class-sets/gold", **ADMIN).status_code == 404
+
+
+def test_another_class_keeps_its_limits_and_binds_nobody(nouns: NounsUnderTest) -> None:
+    put(nouns, CLASS, cores=9)
+    gold = "/os-quota-class-sets/gold"
+    shown = nouns.get(gold, **ADMIN).get_json()["quota_class_set"]
+    assert (shown["id"], shown["cores"]) == ("gold", 20), "what is configured, not what the class default says"
+    assert put(nouns, gold, cores=3).get_json()["quota_class_set"]["cores"] == 3
+    assert nouns.get(gold, **ADMIN).get_json()["quota_class_set"]["cores"] == 3
+    assert nouns.get(CLASS, **ADMIN).get_json()["quota_class_set"]["cores"] == 9
+    assert show(nouns)["cores"] == 9
+    assert nouns.get(f"/os-quota-class-sets/{'x' * 256}", **ADMIN).status_code == 400
 
 
 def test_query_keys(nouns: NounsUnderTest) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import orjson
 
-from novalite.api.paging import Asked, Key, Parser, Query, boolean, integer, one_of, text, when
+from novalite.api.paging import Asked, Key, Parser, Query, boolean, integer, one_of, says, text, when
 from novalite.api.routing import Call
 from novalite.api.servers.views import ATTRIBUTES
 from novalite.errors import BadRequest, Forbidden
 from novalite.objects.servers import ServerQuery
-from novalite.states import SOFT_DELETED, vm_states_of
+from novalite.states import vm_states_of
 
 UNKNOWN_STATUS_SINCE = 38
 """From here on an unknown status is a 400; before, nothing matches it."""
@@ -56,6 +56,15 @@ def _items(value: str) -> dict[str, str]:
             raise ValueError('it must be an object such as {"key": "value"}')
         items |= part
     return items
+
+
+@says(type="string", description="A word that means yes (true, 1, yes, on); every other word means no.")
+def _yes(value: str) -> bool:
+    """A word that means yes; every other means no."""
+    try:
+        return boolean(value)
+    except ValueError:
+        return False
 
 
 def _disk_config(value: str) -> str:
@@ -109,7 +118,7 @@ FILTERS: dict[str, Filter] = {
     "vm_state": Filter(open_since=83),
     "progress": Filter(integer(0), open_since=83),
     "user_id": Filter(open_since=83),
-    "deleted": Filter(boolean, open_since=ADMIN_ONLY, plain=False),
+    "deleted": Filter(_yes, open_since=ADMIN_ONLY, plain=False),
     "soft_deleted": Filter(boolean, open_since=ADMIN_ONLY, plain=False),
     "tenant_id": Filter(open_since=ADMIN_ONLY, plain=False),
     "project_id": Filter(open_since=ADMIN_ONLY, plain=False),
@@ -214,7 +223,7 @@ def read(call: Call, rule: str, allowed: Callable[[str], bool], detail: bool) ->
         changes_since=since,
         changes_before=before,
         deleted=deleted,
-        soft_deleted=_soft_deleted(asked, usable, filters, deleted),
+        soft_deleted=_soft_deleted(asked, usable, deleted),
         user_data=detail and call.minor >= USER_DATA_SINCE and allowed(ATTRIBUTES),
     )
     return Wanted(query if possible else None)
@@ -262,25 +271,18 @@ def _states(call: Call, usable: list[str], filters: dict[str, Any]) -> tuple[boo
         if call.minor >= UNKNOWN_STATUS_SINCE:
             raise BadRequest(f"Invalid status value: {', '.join(statuses)[:100]}")
         return deleted, False
-    if "DELETED" in known:
-        if known == ["DELETED"] and not call.ctx.is_admin:
+    if known == ["DELETED"]:
+        if not call.ctx.is_admin:
             raise Forbidden("Only administrators may list deleted instances")
-        if call.ctx.is_admin:
-            deleted = True if known == ["DELETED"] else None
+        deleted = True
     filters["status"] = known
     return deleted, True
 
 
-def _soft_deleted(
-    asked: Asked, usable: list[str], filters: dict[str, Any], deleted: bool | None
-) -> bool | None:
+def _soft_deleted(asked: Asked, usable: list[str], deleted: bool | None) -> bool | None:
     """Whether servers that can be restored are listed: among the deleted unless told otherwise, among the others
-    only when asked for, by the key or by their very state (API reference: `deleted`, `soft_deleted`)."""
-    if (
-        deleted is None
-        or "SOFT_DELETED" in filters.get("status", ())
-        or filters.get("vm_state") == SOFT_DELETED
-    ):
+    only when asked for by the key (API reference: `deleted`, `soft_deleted`). Their status alone finds nothing."""
+    if deleted is None:
         return None
     return bool(asked.one("soft_deleted", deleted)) if "soft_deleted" in usable else deleted
 

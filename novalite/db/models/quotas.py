@@ -9,7 +9,8 @@ from novalite.db.models.base import Base
 
 
 class Quota(Base):
-    """One limit. `user_id` "" means the whole project, `project_id` "" the default of every project.
+    """One limit. `user_id` "" means the whole project, `project_id` "" the default of every project,
+    and one that begins with "class:" a quota class of another name, which binds nobody.
 
     A resource without a row has the limit of the configuration; -1 means no limit.
     """

@@ -101,7 +101,11 @@ class Keypairs(Contract, topic="conductor", namespace="keypairs", version="1.0")
         raise NotImplementedError
 
 
-class Quotas(Contract, topic="conductor", namespace="quotas", version="1.0"):
+DEFAULT_CLASS = "default"
+"""The quota class that means something; others are kept for those who ask for them."""
+
+
+class Quotas(Contract, topic="conductor", namespace="quotas", version="1.1"):
     """Limits by resource name (conf/quota.py DEFAULTS); -1 means no limit."""
 
     @call()
@@ -110,8 +114,8 @@ class Quotas(Contract, topic="conductor", namespace="quotas", version="1.0"):
         raise NotImplementedError
 
     @call()
-    def defaults(self, ctx: Context) -> dict[str, int]:
-        """Limits of a project that has none of its own."""
+    def defaults(self, ctx: Context, name: str = DEFAULT_CLASS) -> dict[str, int]:
+        """Limits of a quota class; those of the default one are for projects that have none of their own."""
         raise NotImplementedError
 
     @call()
@@ -132,6 +136,8 @@ class Quotas(Contract, topic="conductor", namespace="quotas", version="1.0"):
         raise NotImplementedError
 
     @call()
-    def update_defaults(self, ctx: Context, limits: dict[str, int]) -> dict[str, int]:
-        """Change the class "default"."""
+    def update_defaults(
+        self, ctx: Context, limits: dict[str, int], name: str = DEFAULT_CLASS
+    ) -> dict[str, int]:
+        """Change a quota class; answers all its limits."""
         raise NotImplementedError

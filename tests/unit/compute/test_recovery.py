@@ -13,6 +13,7 @@ from novalite.errors import ConfigError, DriverUnavailable
 from novalite.states import PowerState
 from tests.unit.compute.scripted import A, B, C, Rig, a_spec, a_work, until
 
+D, E = (f"dddddddd-0000-4000-8000-00000000000{n}" for n in (4, 5))
 OFF = PowerState.SHUTDOWN
 
 
@@ -279,16 +280,18 @@ def test_after_a_reboot_of_the_host_stopped_guests_are_reported(rig: Rig) -> Non
 def test_after_a_reboot_of_the_host_guests_are_started_when_told_so(make_rig) -> None:
     rig = make_rig(compute__resume_guests_state_on_host_boot=True)
     rig.start()
-    spawned(rig, A, B, C)
+    spawned(rig, A, B, C, D, E)
     rig.script.believe(A)
     rig.script.believe(B, vm_state="stopped", power_state=4)
     rig.script.believe(C, task_state="powering-off")
-    for server_id in (A, B, C):
+    rig.script.believe(D, vm_state="resized")  # it waits to be confirmed, and ran meanwhile
+    rig.script.believe(E, vm_state="resized", power_state=4)
+    for server_id in (A, B, C, D, E):
         rig.driver._move(server_id, OFF)
     rig.restart()
     rig.settle()
     states = {g.server_id: g.power_state for g in rig.driver.guests()}
-    assert states == {A: PowerState.RUNNING, B: OFF, C: OFF}
+    assert states == {A: PowerState.RUNNING, B: OFF, C: OFF, D: PowerState.RUNNING, E: OFF}
 
 
 def test_a_guest_that_cannot_be_started_again_is_reported_as_it_is(make_rig) -> None:
