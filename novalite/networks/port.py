@@ -7,34 +7,32 @@ from typing import Any, Protocol
 from novalite.context import Context
 from novalite.errors import NotFound, NotImplementedHere
 from novalite.objects.base import Record
+from novalite.objects.network_errors import (
+    FloatingIpNotFound,
+    NetworkNotFound,
+    PortNotFound,
+    SecurityGroupNotFound,
+    SecurityGroupRuleNotFound,
+)
+
+__all__ = [
+    "FloatingIpNotFound",
+    "FloatingIpPoolNotFound",
+    "NetworkNotFound",
+    "NetworkPort",
+    "NoNetworkService",
+    "PortNotFound",
+    "SecurityGroupNotFound",
+    "SecurityGroupRuleNotFound",
+]
 
 
 class NoNetworkService(NotImplementedHere):
     message = "This cloud has no network service."
 
 
-class NetworkNotFound(NotFound):
-    message = "Network {network_id} could not be found."
-
-
-class PortNotFound(NotFound):
-    message = "Port id {port_id} could not be found."
-
-
-class FloatingIpNotFound(NotFound):
-    message = "Floating IP not found for ID {floating_ip_id}"
-
-
 class FloatingIpPoolNotFound(NotFound):
     message = "Floating IP pool not found."
-
-
-class SecurityGroupNotFound(NotFound):
-    message = "Security group {group_id} not found."
-
-
-class SecurityGroupRuleNotFound(NotFound):
-    message = "Rule {rule_id} not found."
 
 
 class NetworkPort(Protocol):

@@ -1,0 +1,1 @@
+"""The embedded network service in the conductor."""
