@@ -186,6 +186,8 @@ Description = Annotated[str, Field(max_length=255), AfterValidator(printable)]
 Uuid = Annotated[str, AfterValidator(_uuid), Says(format="uuid")]
 MetadataKey = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:. ]+$")]
 MetadataValue = Annotated[str, Field(max_length=255)]
+NOT_GIVEN: Any = ""
+"""Default of a field that may be left out but not be null, where `model_fields_set` tells what is given."""
 MOST_ITEMS = 4096
 """Items of one body, whatever the quota: more do not fit into a body."""
 Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=MOST_ITEMS)]

@@ -13,7 +13,7 @@ from novalite.api.servers.actions import ACTIONS
 from novalite.api.servers.passwords import given_or_new
 from novalite.api.servers.schemas import CreateServer, ServerChanges, UpdateServer
 from novalite.api.shapes import LINKS, NEXT, Part, Reply
-from novalite.errors import BadRequest, Conflict
+from novalite.errors import Conflict
 from novalite.objects.base import Record, unpack_records
 from novalite.objects.servers import ServerUpdate
 from novalite.rpc.contracts.servers import Servers
@@ -120,8 +120,6 @@ def update(call: Call, server_id: str) -> Result:
     rule = "os_compute_api:servers:update"
     changes: ServerChanges = call.body.server
     given = changes.model_dump(include=changes.model_fields_set)
-    if given.get("name", "") is None:
-        raise BadRequest("Invalid input for field/attribute server.name. It must be a string.")
     guard(call, server_id, rule)
     if "pinned_availability_zone" in given:
         _check_pin(load(call, server_id), given.pop("pinned_availability_zone"))

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from novalite.api.schemas import (
+    NOT_GIVEN,
     AnyInt,
     Body,
     Bool,
@@ -242,10 +243,10 @@ class CreateServer(Body):
 class ServerChanges(Body):
     """The `server` of PUT /servers/{id}; only what is given changes."""
 
-    name: Name | None = None
+    name: Name = NOT_GIVEN
     accessIPv4: Ipv4 | None = None
     accessIPv6: Ipv6 | None = None
-    disk_config: DiskConfig | None = Field(None, alias="OS-DCF:diskConfig")
+    disk_config: DiskConfig = Field(NOT_GIVEN, alias="OS-DCF:diskConfig")
     description: Annotated[Description | None, Since(19)] = None
     hostname: Annotated[HostName | None, Since(90)] = None
     pinned_availability_zone: Annotated[Text | None, Since(104)] = None
