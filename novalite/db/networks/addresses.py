@@ -24,10 +24,10 @@ from novalite.objects.network_errors import (
     IpAddressInUse,
     SubnetNotFound,
 )
+from novalite.objects.networks import ROUTER_OWNERS
 
 _WINDOW = 32
 """Addresses looked at before all that are in use are read."""
-ROUTER_OWNERS = ("network:router_interface", "network:router_gateway", "network:floatingip")
 
 
 def lock_subnets(session: Session, network_id: str) -> list[Record]:
