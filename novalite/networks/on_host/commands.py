@@ -1,0 +1,51 @@
+"""Programs that change a host's network: each with a deadline, what it said in the error."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+from novalite.errors import NovaliteError
+
+PACKAGES = {"ip": "iproute2", "bridge": "iproute2", "nft": "nftables", "dnsmasq": "dnsmasq-base",
+            "nsenter": "util-linux", "unshare": "util-linux"}  # fmt: skip
+"""Debian package of each program."""
+SECONDS = 30.0
+"""More than any of them takes on a busy host: the rules of 500 ports are loaded in two."""
+_SYSTEM_FOLDERS = ("/usr/sbin", "/sbin")  # not in every daemon's PATH
+
+
+class NetworkCommandFailed(NovaliteError):
+    message = "The network of this host could not be changed: {reason}"
+
+
+def find(program: str) -> str | None:
+    """Where a program is; None when it is not installed."""
+    path = os.pathsep.join((os.environ.get("PATH", ""), *_SYSTEM_FOLDERS))
+    return shutil.which(program, path=path)
+
+
+def run(argv: Sequence[str], said: str | None = None, seconds: float = SECONDS) -> str:
+    """What the program printed. `said` is what it reads. Raises NetworkCommandFailed."""
+    program = find(argv[0])
+    if program is None:
+        raise NetworkCommandFailed(reason=f"{argv[0]} is missing: apt-get install {PACKAGES.get(argv[0], argv[0])}")
+    try:
+        done = subprocess.run([program, *argv[1:]], input=said, text=True, capture_output=True, timeout=seconds,
+                              stdin=None if said is not None else subprocess.DEVNULL)  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise NetworkCommandFailed(reason=f"{argv[0]} was not done within {seconds:g} seconds") from error
+    except OSError as error:
+        raise NetworkCommandFailed(reason=f"{argv[0]} could not be run: {error}") from error
+    if done.returncode:
+        words = "; ".join((done.stderr.strip() or done.stdout.strip()).splitlines()[:3])
+        raise NetworkCommandFailed(reason=f"{argv[0]}: {words or f'exit code {done.returncode}'}")
+    return done.stdout
+
+
+def batch(program: str, lines: Sequence[str]) -> None:
+    """Commands for `ip` or `bridge`, in order; the first that fails ends it."""
+    if lines:
+        run([program, "-batch", "-"], said="".join(f"{line}\n" for line in lines))

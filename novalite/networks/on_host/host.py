@@ -1,0 +1,83 @@
+"""A host's networks made as planned. Whatever is there already is kept, so nothing is lost by doing it again."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from novalite.networks.on_host import commands, dnsmasq, links
+from novalite.networks.on_host.plan import Host, Plan, plan
+from novalite.networks.on_host.ruleset import Ruleset, transaction
+from novalite.objects.host_networks import HostNetworks
+
+LOG = logging.getLogger(__name__)
+TOOLS = ("ip", "bridge", "nft", "dnsmasq", "unshare")
+CAP_NET_ADMIN, CAP_SYS_ADMIN = 12, 21
+FOLLOWED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+"""There when br_netfilter is."""
+
+
+def obstacle() -> str | None:
+    """Why this host cannot have networks, in words for its operator; None when it can."""
+    missing = [tool for tool in TOOLS if commands.find(tool) is None]
+    if missing:
+        packages = sorted({commands.PACKAGES[tool] for tool in missing})
+        return f"{', '.join(missing)} missing: apt-get install {' '.join(packages)}"
+    if not _capable(CAP_NET_ADMIN) or not _capable(CAP_SYS_ADMIN):
+        return "the daemon runs without CAP_NET_ADMIN and CAP_SYS_ADMIN, which root has"
+    if not FOLLOWED.exists():
+        return "the kernel module br_netfilter is not loaded: modprobe br_netfilter"
+    return None
+
+
+def _capable(number: int) -> bool:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> number & 1)
+    return os.geteuid() == 0
+
+
+class NetworkHost:
+    """Not thread-safe: one caller at a time. Files of DHCP servers are in `folder`."""
+
+    def __init__(self, settings: Host, folder: Path) -> None:
+        self.settings = settings
+        self._servers = dnsmasq.Servers(folder)
+        self._rules: Ruleset | None = None
+
+    def apply(self, wanted: HostNetworks, afresh: bool = False) -> Plan:
+        """Make it so, and answer what was planned. Raises NetworkCommandFailed; doing it again goes on from there.
+
+        `afresh`: the firewall is written anew as a whole, whatever became of it meanwhile.
+        """
+        found = _look()
+        made = plan(wanted, self.settings, links.zones(found))
+        lost = [name for name in made.uplinks if name not in found]
+        if lost:
+            raise commands.NetworkCommandFailed(reason=f"there is no interface {', '.join(lost)}")
+        self._firewall(made.rules, afresh)  # before anything that it is to guard
+        commands.batch("ip", links.steps(made, found))
+        commands.batch("ip", self._servers.converge(made.servers, set(found)))
+        commands.batch("bridge", links.forwarding(made, found))
+        return made
+
+    def _firewall(self, rules: Ruleset, afresh: bool) -> None:
+        if self._rules is not None and not afresh:
+            change = transaction(self._rules, rules)
+            if not change:
+                return
+            try:
+                commands.run(["nft", "-f", "-"], said=change)
+                self._rules = rules
+                return
+            except commands.NetworkCommandFailed as error:
+                LOG.warning("The firewall is not as it was left and is written anew: %s", error)
+        self._rules = None
+        commands.run(["nft", "-f", "-"], said=transaction(None, rules))
+        self._rules = rules
+
+
+def _look() -> dict[str, links.Link]:
+    shown = commands.run(["ip", "-details", "-json", "link", "show"])
+    return links.read(shown, commands.run(["bridge", "-json", "fdb", "show"]))

@@ -1,0 +1,29 @@
+"""Names of devices on a host, which the kernel limits to 15 characters: a prefix and the start of an id.
+
+Rules of the firewall go by the prefixes. Taps are called as everybody's tools expect.
+"""
+
+from __future__ import annotations
+
+BRIDGE, TUNNEL, DHCP, TAP = "nlb", "nlv", "nld", "tap"
+ID_LENGTH = 11
+
+
+def bridge(network_id: str) -> str:
+    """The bridge of a network."""
+    return BRIDGE + network_id[:ID_LENGTH]
+
+
+def tunnel(network_id: str) -> str:
+    """Its way to other hosts."""
+    return TUNNEL + network_id[:ID_LENGTH]
+
+
+def dhcp(network_id: str) -> str:
+    """The bridge's end of the cable to its DHCP server."""
+    return DHCP + network_id[:ID_LENGTH]
+
+
+def tap(port_id: str) -> str:
+    """The bridge's end of the cable to a guest."""
+    return TAP + port_id[:ID_LENGTH]

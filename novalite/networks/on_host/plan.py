@@ -1,0 +1,120 @@
+"""What a host must have so that its guests reach their networks, decided from what the conductor wants. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from novalite.networks.on_host import dhcp, names
+from novalite.networks.on_host.ruleset import Ruleset, ruleset
+from novalite.objects.host_networks import HostNetwork, HostNetworks, LocalPort
+
+MAX_ZONE = 65535
+"""Numbers that the kernel has for telling connections of one network from those of another."""
+FLOOD = "00:00:00:00:00:00"
+"""Where frames go that are for all, or for nobody known."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """What an operator decides for a host. `address`: its end of tunnels; `interfaces`: physical network ->
+    interface that belongs to it; `lease`: seconds of a DHCP lease."""
+
+    address: str
+    vxlan_port: int = 4789
+    interfaces: Mapping[str, str] = field(default_factory=dict)
+    lease: int = 86400
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """A network on this host. `zone` tells its connections from others'."""
+
+    name: str
+    network_id: str
+    mtu: int
+    zone: int
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """A network's way to other hosts; `forward`: (MAC, address of the host) in order."""
+
+    name: str
+    bridge: str
+    vni: int
+    mtu: int
+    local: str
+    port: int
+    forward: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`uplinks`: interface -> the bridge it is a port of. `refused`: network id -> why it cannot be had here."""
+
+    bridges: tuple[Bridge, ...] = ()
+    tunnels: tuple[Tunnel, ...] = ()
+    uplinks: Mapping[str, str] = field(default_factory=dict)
+    servers: tuple[dhcp.Server, ...] = ()
+    rules: Ruleset = field(default_factory=Ruleset)
+    ports: frozenset[str] = frozenset()
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+def plan(wanted: HostNetworks, host: Host, zones: Mapping[str, int]) -> Plan:
+    """`zones` are the numbers that networks here have already; they keep them."""
+    refused = {net.id: why for net in wanted.networks if (why := refusal(net, host))}
+    networks = [net for net in wanted.networks if net.id not in refused]
+    there = {net.id for net in networks}
+    ports = [port for port in wanted.ports if port.network_id in there]
+    zones = numbered(there, zones)
+    uplinks = {host.interfaces[net.physical_network or ""]: names.bridge(net.id)
+               for net in networks if net.type == "flat"}  # fmt: skip
+    return Plan(
+        bridges=tuple(Bridge(names.bridge(net.id), net.id, net.mtu, zones[net.id]) for net in networks),
+        tunnels=tuple(_tunnel(net, host) for net in networks if net.type == "vxlan"),
+        uplinks=uplinks,
+        servers=tuple(found for net in networks if (found := dhcp.server(net, _on(net, ports), host.lease))),
+        rules=ruleset(wanted.model_copy(update={"ports": tuple(ports), "networks": tuple(networks)}), zones, uplinks),
+        ports=frozenset(port.id for port in ports),
+        refused=refused,
+    )
+
+
+def refusal(network: HostNetwork, host: Host) -> str | None:
+    """Why this host cannot have a network; None when it can."""
+    if network.type == "vxlan":
+        return None if network.segmentation_id is not None else "it has no VXLAN number"
+    if network.type == "local":
+        return None
+    if network.type != "flat":
+        return f"this host carries no networks of type {network.type}"
+    if network.physical_network not in host.interfaces:
+        return f"no interface of this host belongs to the physical network {network.physical_network}"
+    return None
+
+
+def numbered(networks: set[str], zones: Mapping[str, int]) -> dict[str, int]:
+    """A number for every network, the one it has already where it has one."""
+    kept = {net: zone for net, zone in zones.items() if net in networks}
+    free = (zone for zone in range(1, MAX_ZONE + 1) if zone not in set(kept.values()))
+    return kept | {net: next(free) for net in sorted(networks - kept.keys())}
+
+
+def _on(network: HostNetwork, ports: list[LocalPort]) -> list[LocalPort]:
+    return [port for port in ports if port.network_id == network.id]
+
+
+def _tunnel(network: HostNetwork, host: Host) -> Tunnel:
+    forward = [(FLOOD, peer.address) for peer in network.peers]
+    forward += [(port.mac, peer.address) for peer in network.peers for port in peer.ports]
+    return Tunnel(
+        name=names.tunnel(network.id),
+        bridge=names.bridge(network.id),
+        vni=network.segmentation_id or 0,
+        mtu=network.mtu,
+        local=host.address,
+        port=host.vxlan_port,
+        forward=tuple(sorted(set(forward))),
+    )

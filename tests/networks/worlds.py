@@ -1,0 +1,198 @@
+"""Machines and guests as network namespaces, joined by a bridge in a namespace of its own: nothing is changed in
+the machine that runs the tests."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from novalite.networks.on_host import names
+from novalite.objects.host_networks import HostNetworks, LocalPort
+from tests.networks import frames
+
+SECONDS = 20.0
+"""How long anything may take on a busy machine; what is expected not to come is waited for shorter."""
+LEASE_SCRIPT = """#!/bin/sh
+case $1 in
+deconfig) ip addr flush dev $interface scope global;;
+bound) ip addr replace $ip/$mask dev $interface
+	[ -z "$mtu" ] || ip link set $interface mtu $mtu
+	[ -z "$router" ] || ip route replace default via $router
+	env | grep -E '^(ip|mask|router|dns|mtu|hostname|lease|staticroutes|serverid)=';;
+esac
+"""
+_count = itertools.count()
+
+
+def run(*words: str, check: bool = True, seconds: float = SECONDS) -> subprocess.CompletedProcess[str]:
+    """A program of the test's own."""
+    return subprocess.run(words, check=check, capture_output=True, text=True, timeout=seconds)
+
+
+class Space:
+    """A network namespace."""
+
+    def __init__(self) -> None:
+        self.name = f"nlt{os.getpid()}-{next(_count)}"
+        run("ip", "netns", "add", self.name)
+        self.run("ip", "link", "set", "lo", "up")
+
+    def run(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """A program in it."""
+        return run("ip", "netns", "exec", self.name, *words, **options)
+
+    def popen(self, *words: str) -> subprocess.Popen[str]:
+        """The same, left running."""
+        return subprocess.Popen(["ip", "netns", "exec", self.name, *words], stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+
+    def close(self) -> None:
+        """It is gone once nothing runs in it."""
+        run("ip", "netns", "del", self.name, check=False)
+
+
+class Guest(Space):
+    """A guest with one port, plugged in where it is as libvirt does it."""
+
+    def __init__(self, machine: Machine, port: LocalPort) -> None:
+        super().__init__()
+        self.port, self.machine, self.tap = port, machine, names.tap(port.id)
+        machine.run("ip", "link", "add", "name", self.tap, "type", "veth", "peer", "name", "eth0", "netns", self.name)
+        self.run("ip", "link", "set", "eth0", "address", port.mac, "up")
+        machine.run("ip", "link", "set", self.tap, "master", names.bridge(port.network_id), "up")
+
+    @property
+    def ip(self) -> str:
+        """Its first IPv4 address."""
+        return self.port.addresses[0].address
+
+    def lease(self, check: bool = True) -> dict[str, str]:
+        """Ask for an address by DHCP and take it; empty when nobody answers."""
+        script = self.machine.folder / "lease"
+        if not script.exists():
+            script.write_text(LEASE_SCRIPT)
+            script.chmod(0o755)
+        words = ("-i", "eth0", "-n", "-q", "-f", "-t", "3", "-T", "1", "-s", str(script), "-O", "staticroutes")
+        said = self.run("busybox", "udhcpc", *words, check=False)
+        assert not check or said.returncode == 0, said.stderr
+        return dict(line.partition("=")[::2] for line in said.stdout.splitlines() if "=" in line)
+
+    def address(self, ip: str | None = None, length: int = 24) -> None:
+        """Have an address without asking."""
+        self.run("ip", "addr", "replace", f"{ip or self.ip}/{length}", "dev", "eth0")
+
+    def pings(self, to: str, count: int = 1, wait: int = 1) -> bool:
+        """Whether it has any answer."""
+        return self.run("busybox", "ping", "-c", str(count), "-W", str(wait), to, check=False).returncode == 0
+
+    def send(self, *what: bytes) -> None:
+        """Frames as they are."""
+        words = [frame.hex() for frame in what]
+        self.run(sys.executable, frames.__file__, "eth0", "send", *words)
+
+    def hears(self, act: Callable[[], None], seconds: float = 1.0) -> list[bytes]:
+        """Frames that came while something was done, and for `seconds` more."""
+        listening = self.popen(sys.executable, frames.__file__, "eth0", "listen", str(seconds + 5))
+        assert listening.stdout is not None
+        assert listening.stdout.readline() == "ready\n"
+        try:
+            act()
+            time.sleep(seconds)
+        finally:
+            listening.terminate()
+            said = listening.communicate(timeout=SECONDS)[0]
+        return [bytes.fromhex(line) for line in said.split()]
+
+
+class Machine(Space):
+    """A hypervisor host with address `10.77.0.N` on the fabric, and the part of its daemon that makes networks."""
+
+    def __init__(self, fabric: Space, number: int, folder: Path) -> None:
+        super().__init__()
+        self.address = f"10.77.0.{number}"
+        self.folder = folder / f"machine{number}"
+        self.folder.mkdir(parents=True)
+        outer = f"m{number}"
+        fabric.run("ip", "link", "add", outer, "type", "veth", "peer", "name", "fab0", "netns", self.name)
+        fabric.run("ip", "link", "set", outer, "master", "fab", "up")
+        self.run("ip", "addr", "add", f"{self.address}/24", "dev", "fab0")
+        self.run("ip", "link", "set", "fab0", "up")
+        self.settings: dict[str, Any] = {"address": self.address, "lease": 3600}
+        self.agent: subprocess.Popen[str] | None = None
+
+    def apply(self, wanted: HostNetworks, afresh: bool = False) -> None:
+        """Have the daemon make it so."""
+        answer = self.ask(wanted, afresh)
+        assert answer == "ok", answer
+
+    def ask(self, wanted: HostNetworks, afresh: bool = False) -> str:
+        """The same, and what it says of it."""
+        if self.agent is None:
+            module = ("-m", "tests.networks.agent", json.dumps(self.settings), str(self.folder / "dhcp"))
+            self.agent = self.popen(sys.executable, *module)
+        assert self.agent.stdin is not None
+        assert self.agent.stdout is not None
+        print(json.dumps({"wanted": wanted.model_dump(), "afresh": afresh}), file=self.agent.stdin, flush=True)
+        line = self.agent.stdout.readline()
+        if not line:
+            raise AssertionError(self.agent.communicate(timeout=SECONDS)[1])
+        answer: str = json.loads(line)
+        return answer
+
+    def kill_daemon(self) -> None:
+        """As if it crashed; the next `apply` is of a new one."""
+        if self.agent is not None:
+            self.agent.kill()
+            self.agent.communicate(timeout=SECONDS)
+            self.agent = None
+
+    def links(self) -> set[str]:
+        """Names of its devices."""
+        return {one["ifname"] for one in json.loads(self.run("ip", "-j", "link").stdout)}
+
+    def dhcp_servers(self) -> list[int]:
+        """Processes that serve its guests."""
+        found = [int(path.read_text()) for path in self.folder.glob("dhcp/*/pid")]
+        return sorted(pid for pid in found if Path(f"/proc/{pid}").exists())
+
+    def close(self) -> None:
+        """With its daemon and servers."""
+        if self.agent is None or self.agent.poll() is None:
+            self.ask(HostNetworks(host="any"))
+        self.kill_daemon()
+        super().close()
+
+
+class World:
+    """Some machines; guests are closed with it.
+
+        with World(tmp_path, 2) as world:
+            world.machines[0].apply(wanted)
+            guest = world.guest(0, port)
+    """
+
+    def __init__(self, folder: Path, machines: int = 1) -> None:
+        self.fabric = Space()
+        self.fabric.run("ip", "link", "add", "fab", "type", "bridge", "stp_state", "0", "forward_delay", "0")
+        self.fabric.run("ip", "link", "set", "fab", "up")
+        self.machines = [Machine(self.fabric, number, folder) for number in range(1, machines + 1)]
+        self.guests: list[Guest] = []
+
+    def guest(self, machine: int, port: LocalPort) -> Guest:
+        """One more guest."""
+        self.guests.append(Guest(self.machines[machine], port))
+        return self.guests[-1]
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in (*self.guests, *self.machines, self.fabric):
+            one.close()
