@@ -59,6 +59,11 @@ SHELVING_IMAGE_PENDING_UPLOAD = "shelving_image_pending_upload"
 SHELVING_IMAGE_UPLOADING = "shelving_image_uploading"
 SHELVING_OFFLOADING = "shelving_offloading"
 UNSHELVING = "unshelving"
+ATTACHING_INTERFACE = "attaching_interface"
+DETACHING_INTERFACE = "detaching_interface"
+
+PLUGGABLE = (ACTIVE, PAUSED, STOPPED)
+"""vm_states in which interfaces come and go (Compute API reference)."""
 
 REBOOT_TASKS = ("rebooting", "reboot_pending", "reboot_started")
 HARD_REBOOT_TASKS = ("rebooting_hard", "reboot_pending_hard", "reboot_started_hard")
@@ -121,6 +126,12 @@ ACTIONS: dict[str, ActionRule] = {
     ),
     "change_password": ActionRule(
         (ACTIVE,), UPDATING_PASSWORD, record="changePassword", flow="change_password"
+    ),
+    "attach_interface": ActionRule(
+        PLUGGABLE, ATTACHING_INTERFACE, record="attach_interface", flow="attach_interface"
+    ),
+    "detach_interface": ActionRule(
+        PLUGGABLE, DETACHING_INTERFACE, record="detach_interface", flow="detach_interface"
     ),
     "rebuild": ActionRule((ACTIVE, STOPPED, ERROR), REBUILDING, record="rebuild", flow="rebuild"),
     "rescue": ActionRule((ACTIVE, STOPPED, ERROR), RESCUING, RESCUED, record="rescue", flow="rescue"),

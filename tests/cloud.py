@@ -218,7 +218,7 @@ class Cloud:
     def create(self, name: str, tolerant: bool = False, **body: Any) -> Any:
         """POST a server without an image and poke its task, as the API does. None when `tolerant` and the
         answering conductor died before it accepted."""
-        request = CreateServers(name=name, flavor_id=self.flavor_id, networks="none", **body)
+        request = CreateServers(**{"name": name, "flavor_id": self.flavor_id, "networks": "none", **body})
         try:
             accepted = self.client.of(Servers).create(self.ctx, request)
         except NovaliteError as error:

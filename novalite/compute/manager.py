@@ -24,6 +24,7 @@ from oslo_config import cfg
 
 from novalite.compute import build
 from novalite.compute.build import Bench
+from novalite.compute.guest_interfaces import GuestInterfacesEndpoint
 from novalite.compute.guest_questions import GuestQuestionsEndpoint
 from novalite.compute.guests import GuestsEndpoint
 from novalite.compute.host_images import HostImagesEndpoint
@@ -94,7 +95,8 @@ class ComputeManager:
 
     def endpoints(self) -> list[Contract]:
         """What this daemon answers on the topic `compute` at its host."""
-        return [self.guests, self.images, GuestQuestionsEndpoint(self.driver)]
+        return [self.guests, self.images, GuestQuestionsEndpoint(self.driver),
+                GuestInterfacesEndpoint(self.driver)]  # fmt: skip
 
     def start(self) -> None:
         """Connect to the hypervisor, waiting for it as configured. Raises DriverUnavailable when given up, and

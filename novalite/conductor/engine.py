@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
+from novalite.conductor import server_ports
 from novalite.conductor.env import Env
 from novalite.conductor.guest_spec import guest_spec
 from novalite.conductor.task import AnyStep, CommitStep, Flow, HostStep, Step, Task
@@ -269,6 +270,7 @@ class Engine:
         db_tasks.save(
             session, task.id, self.env.owner, **self.columns(task), state=state, owner=None, finished_at=now()
         )
+        server_ports.follow(self.env, session, task.server_id)
 
     def _adopt(self, task: Task, trial: Task) -> None:
         """Take over what a committed transaction made of the task."""

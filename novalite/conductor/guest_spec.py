@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from novalite.conductor import server_ports
 from novalite.objects.base import Record
 from novalite.objects.flavors import Flavor
 from novalite.objects.images import Image, ImageSource
@@ -39,6 +40,7 @@ def guest_spec(env: Env, task: Task) -> GuestSpec:
         created_at=server["created_at"],
         personality=tuple(server["personality"] or ()),
         rescue=_rescue(env, task, server),
+        vifs=server_ports.vifs(env, task.server_id),
     )
 
 

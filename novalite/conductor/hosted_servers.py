@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
+from novalite.conductor import server_ports
 from novalite.conductor.env import Env
 from novalite.context import Context
 from novalite.db import hosts, servers
@@ -76,3 +77,4 @@ class HostedServersEndpoint(HostedServers):
             values["vm_state"] = landed
         if server["power_state"] != int(power) or "vm_state" in values:
             servers.change_if_idle(session, change.server_id, server["vm_state"], **values)
+            server_ports.follow(self.env, session, change.server_id)

@@ -32,6 +32,7 @@ ENDPOINTS = (
     ("novalite.conductor.instance_actions", "InstanceActionsEndpoint"),
     ("novalite.conductor.hosted_servers", "HostedServersEndpoint"),
     ("novalite.conductor.passwords", "PasswordsEndpoint"),
+    ("novalite.conductor.interfaces", "InterfacesEndpoint"),
     ("novalite.conductor.diagnostics", "DiagnosticsEndpoint"),
     ("novalite.conductor.tags", "TagsEndpoint"),
     ("novalite.conductor.task_hints", "TasksEndpoint"),

@@ -11,7 +11,15 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import create_request, deletion, quota, reset_state, server_groups, server_page
+from novalite.conductor import (
+    create_request,
+    deletion,
+    quota,
+    reset_state,
+    server_groups,
+    server_networks,
+    server_page,
+)
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, Prepared
 from novalite.context import Context
@@ -80,9 +88,13 @@ class ServersEndpoint(Servers):
             create_request.check_image(resolved.image, resolved.flavor)
         create_request.check_place(session, body)
         spec = create_request.request_spec(session, ctx, body, resolved)
+        plan = server_networks.plan(session, self.env.conf, ctx, body.networks, body.security_groups)
         count = self._affordable(session, ctx, body, resolved.flavor)
+        count = server_networks.affordable(session, self.env.conf, ctx, plan, body.min_count, count, body.max_count)
         rows = create_request.server_rows(ctx, body, resolved, count)
         args: dict[str, Any] = {"image": resolved.image.model_dump(mode="json") if resolved.image else None}
+        if plan.ports:
+            args["networks"] = plan.args()
         look_at = self.env.tasks.look_at()
         tasks = []
         for row in rows:
@@ -133,7 +145,7 @@ class ServersEndpoint(Servers):
 
     def page(self, ctx: Context, query: ServerQuery) -> Packed:
         with self.env.db.read() as session:
-            return server_page.packed(session, ctx, query, self.env.conf.service_down_time)
+            return server_page.packed(session, ctx, query, self.env.conf)
 
     def show(self, ctx: Context, server_id: str, deleted: bool = False) -> Record:
         with self.env.db.read() as session:
@@ -144,7 +156,7 @@ class ServersEndpoint(Servers):
         return record
 
     def _finish(self, session: Session, ctx: Context, records: list[Record]) -> None:
-        """Make records view-ready; one more statement at most, whatever their number."""
+        """Make records view-ready; a bounded number of statements, however many there are."""
         status: dict[str, str] = {}
         if ctx.is_admin and any(r["host"] for r in records):
             status = server_page.host_states(session, self.env.conf.service_down_time)
@@ -152,9 +164,9 @@ class ServersEndpoint(Servers):
             for key in _INTERNAL:
                 record.pop(key, None)
             record["host_status"] = status.get(record["host"], "UNKNOWN") if record["host"] else ""
-            record["addresses"] = {}
             record["volumes"] = []
             record["server_groups"] = []
+        server_page.connect(session, self.env.conf, records)
 
     # --- change
 

@@ -16,7 +16,8 @@ OPTS = [
     cfg.Opt("delays", type=Dict(Float(min=0.0)), default={},
             help="Seconds an operation takes, by operation: spawn:0.5,stop:2 . Operations: spawn, "
                  "disks, guest_start, destroy, start, stop, reboot, pause, unpause, suspend, resume, "
-                 "console, inventory, guests, resize_disks, resize_start, resize_put_back, resize_confirm."),
+                 "console, inventory, guests, resize_disks, resize_start, resize_put_back, resize_confirm, "
+                 "attach_interface, detach_interface."),
     cfg.StrOpt("failures_file", default="",
                help='JSON file of failures to play, read again when it changes: {"spawn": {"reason": '
                     '"disk is broken", "times": 2, "delay": 1.0}}. Without times it fails for good; '

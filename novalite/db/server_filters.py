@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, Text, and_, false, func, literal, not_, or_, true, type_coerce
 
+from novalite.db import interfaces
 from novalite.db.models.base import from_iso
 from novalite.db.servers import Server
 from novalite.objects.servers import ServerQuery
@@ -47,6 +48,9 @@ PATTERNS: dict[str, Any] = {
     "description": Server.description,
 }
 """Filters that are regular expressions (API reference: `name`)."""
+
+ADDRESSES = {"ip": 4, "ip6": 6}
+"""Filters that are regular expressions for the beginning of a fixed address, and their IP versions."""
 
 MOMENTS: dict[str, Any] = {
     "created_at": Server.created_at,
@@ -100,6 +104,8 @@ def _condition(name: str, value: Any) -> ColumnElement[bool]:
         return column.is_(None) if value is None else column == value
     if name in PATTERNS:
         return PATTERNS[name].regexp_match(str(value))
+    if name in ADDRESSES:
+        return Server.id.in_(interfaces.with_address(ADDRESSES[name], str(value)))
     if name in MOMENTS:
         return _at(MOMENTS[name], str(value))
     if name == "status":

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from novalite.db import patterns
 from novalite.db.models.base import JsonText
-from novalite.db.server_filters import EQUALS, PATTERNS, conditions
+from novalite.db.server_filters import ADDRESSES, EQUALS, PATTERNS, conditions
 from novalite.db.servers import WHOLE, Server, as_record
 from novalite.errors import MarkerNotFound
 from novalite.objects.base import Record
@@ -72,7 +72,7 @@ def rows(session: Session, query: ServerQuery) -> tuple[list[str], Sequence[Sequ
 def _page(session: Session, query: ServerQuery, statement: Select[Any]) -> Select[Any]:
     """`statement`, which selects columns, with the conditions, order and limit of the page."""
     if session.get_bind().dialect.name == "sqlite":
-        for name in PATTERNS.keys() & query.filters.keys():
+        for name in (PATTERNS.keys() | ADDRESSES.keys()) & query.filters.keys():
             patterns.check(str(query.filters[name]))
     order = [(key, direction) for key, direction in query.sort if key in SORT_KEYS]
     if "id" not in {key for key, _ in order}:

@@ -17,6 +17,8 @@ class CreateServers(Message):
 
     The conductor resolves flavor, image and key in the creating transaction, so that one request
     costs one call. `availability_zone` may be None (any); `forced_host` bypasses no capacity claim.
+    `networks`: auto, none, unsaid (the only one there is, if there is one), or for each interface network_id or
+    port_id, fixed_ip and tag. `security_groups`: names or ids.
     """
 
     name: str

@@ -143,7 +143,7 @@ def test_create(api: ServersUnderTest) -> None:
     assert reply.headers["Location"] == server["links"][0]["href"]
     assert reply.headers["Location"].endswith(f"/v2.1/servers/{server['id']}")
     assert api.tasks.poked == [f"t-{server['id']}"]
-    assert created(api).networks == "auto"
+    assert created(api).networks == "unsaid"
 
 
 def test_everything_a_create_may_say(api: ServersUnderTest) -> None:

@@ -26,7 +26,7 @@ def test_create_survives(two_conductors: Cloud, case: tuple[str, str]) -> None:
         cloud.recover()
         assert saboteur.acted
     server = cloud.show(server_id)
-    if mode == "fails" and step in ("select", "claim"):
+    if mode == "fails" and step in ("select", "claim", "ports"):
         assert server["vm_state"] == "error"
         assert BrokenOnPurpose.message in server["fault"]["message"]
     else:

@@ -9,7 +9,8 @@ from typing import Any
 from flask import g
 
 from novalite.api.policy import authorize
-from novalite.api.servers.schemas import CreateServer, NewServer
+from novalite.api.runtime import runtime
+from novalite.api.servers.schemas import CreateServer, Network, NewServer
 from novalite.errors import BadRequest, Forbidden
 from novalite.objects.servers import CreateServers
 
@@ -114,15 +115,28 @@ def boot_image(server: NewServer) -> str:
     return image
 
 
-def networks(server: NewServer) -> str:
-    """`auto` or `none`: a network service is needed for more."""
+def networks(server: NewServer) -> str | tuple[dict[str, Any], ...]:
+    """`auto`, `none`, `unsaid`, or for each interface network_id or port_id, fixed_ip and tag."""
     asked = server.networks
-    if isinstance(asked, list) and asked:
+    if not asked:
+        return "unsaid"
+    if isinstance(asked, str):
+        return asked
+    if runtime().conf.networks.service == "none":
         raise BadRequest("This cloud has no network service; networks must be auto or none.")
-    if asked == "none":
-        return "none"
-    LOG.info("networks auto behaves like none: this cloud has no network service")
-    return "auto"
+    return tuple(_interface(one) for one in asked)
+
+
+def _interface(asked: Network) -> dict[str, Any]:
+    if asked.port is None and asked.uuid is None:
+        raise BadRequest("Bad networks format: each of networks must name a uuid or a port.")
+    if asked.port and asked.fixed_ip:
+        raise BadRequest(
+            f"Specified Fixed IP '{asked.fixed_ip}' cannot be used with port '{asked.port}': the two cannot be "
+            "specified together."
+        )
+    network = None if asked.port else asked.uuid
+    return {"network_id": network, "port_id": asked.port, "fixed_ip": asked.fixed_ip, "tag": asked.tag}
 
 
 def hints(body: CreateServer) -> dict[str, Any]:

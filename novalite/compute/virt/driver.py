@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 from novalite.errors import DriverUnsupported
 from novalite.objects.diagnostics import GuestDiagnostics
 from novalite.objects.flavors import Flavor
+from novalite.objects.host_networks import Vif
 from novalite.objects.hosts import HostInventory
 from novalite.objects.servers import GuestSpec
 from novalite.states import PowerState
@@ -143,6 +144,19 @@ class Diagnoses(Protocol):
 
     def diagnostics(self, server_id: str) -> GuestDiagnostics:
         """Of a guest that runs."""
+
+
+@runtime_checkable
+class PlugsInterfaces(Protocol):
+    """Gives guests network cards, and takes them away, running or not."""
+
+    def attach_interface(self, spec: GuestSpec, vif: Vif) -> None:
+        """The guest has this card, also after its next start; having it already is success. A failure leaves it
+        without."""
+
+    def detach_interface(self, spec: GuestSpec, vif: Vif) -> None:
+        """The guest has it no more, and nothing is left of it on the host; not having it is success. DriverError
+        when the guest does not let go of it: then it keeps it."""
 
 
 def able(driver: Any, capability: Any, what: str) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from novalite.compute.virt.uptime import uptime
 from novalite.errors import DriverError, GuestNotFound
 from novalite.objects.diagnostics import GuestDiagnostics
 from novalite.objects.flavors import Flavor
+from novalite.objects.host_networks import Vif
 from novalite.objects.hosts import HostInventory
 from novalite.objects.servers import GuestSpec
 from novalite.states import PowerState
@@ -49,7 +50,8 @@ _HISTORY = 16
 class FakeGuest:
     """One guest. `saved`: suspended, its memory on disk. `history` is a letter per thing its console
     shows: b boot, d shutdown, c crash, n NMI, p password changed. `image` and `rescue` are ids: of the
-    image its root disk was made of, and of the one it is being rescued with. `aside`: see fake_resize."""
+    image its root disk was made of, and of the one it is being rescued with. `vifs`: ids of the ports it is
+    plugged into. `aside`: see fake_resize."""
 
     name: str
     hostname: str
@@ -62,13 +64,15 @@ class FakeGuest:
     history: str = ""
     image: str = ""
     rescue: str = ""
+    vifs: list[str] = field(default_factory=list)
     aside: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, spec: GuestSpec) -> FakeGuest:
         flavor = spec.flavor
         return cls(spec.instance_name, spec.hostname, flavor.vcpus, flavor.ram_mb, flavor.disk_gb * 1024,
-                   1 if spec.public_key else 0, image=spec.image.id if spec.image else "")
+                   1 if spec.public_key else 0, image=spec.image.id if spec.image else "",
+                   vifs=[vif.port_id for vif in spec.vifs])
 
     def become(self, flavor: Flavor) -> None:
         """Its next boot is one of this flavor."""
@@ -78,6 +82,14 @@ class FakeGuest:
         """The same after a resize that ended by halves."""
         fake_resize.settle(self, flavor)
         self.become(flavor)
+
+    def plug(self, port_id: str) -> None:
+        """It has that network card."""
+        self.vifs = [*self.vifs, port_id] if port_id not in self.vifs else self.vifs
+
+    def unplug(self, port_id: str) -> None:
+        """It has it no more."""
+        self.vifs = [one for one in self.vifs if one != port_id]
 
     def console(self) -> str:
         """The text of everything that happened to it (of the last 16 things)."""
@@ -220,6 +232,7 @@ class FakeDriver:
             fake_disks.forget_rescue(self, spec)
         if hard and spec.id in self._guests:
             self._guests[spec.id].settle(spec.flavor)
+            self._guests[spec.id].vifs = [vif.port_id for vif in spec.vifs]
         self._act("reboot", spec, PowerState.RUNNING, "b" if hard else "db", again=True)
 
     def pause_guest(self, spec: GuestSpec) -> None:
@@ -292,6 +305,14 @@ class FakeDriver:
         """See fake_insight."""
         guest = self._while_running("diagnostics", server_id, "")
         return fake_insight.diagnostics(guest.vcpus, guest.ram_mb, guest.root_mb, guest.history.count("b"))
+
+    def attach_interface(self, spec: GuestSpec, vif: Vif) -> None:
+        """Plugged at once."""
+        self._change("attach_interface", spec.id, lambda guest: guest.plug(vif.port_id))
+
+    def detach_interface(self, spec: GuestSpec, vif: Vif) -> None:
+        """Unplugged at once."""
+        self._change("detach_interface", spec.id, lambda guest: guest.unplug(vif.port_id))
 
     def snapshot(self, spec: GuestSpec, to: Path, format: str, check: Callable[[], None]) -> None:
         """A disk with nothing on it but whose it is."""

@@ -1,10 +1,12 @@
 """Every flow by kind."""
 
 from novalite.conductor.task import Flow
+from novalite.conductor.tasks.attach_interface import ATTACH_INTERFACE
 from novalite.conductor.tasks.change_password import CHANGE_PASSWORD
 from novalite.conductor.tasks.confirm_resize import CONFIRM_RESIZE
 from novalite.conductor.tasks.create_server import CREATE_SERVER
 from novalite.conductor.tasks.delete_server import DELETE_SERVER
+from novalite.conductor.tasks.detach_interface import DETACH_INTERFACE
 from novalite.conductor.tasks.offload import OFFLOAD
 from novalite.conductor.tasks.power import POWER
 from novalite.conductor.tasks.rebuild import REBUILD
@@ -19,10 +21,12 @@ from novalite.conductor.tasks.soft_delete import SOFT_DELETE
 from novalite.conductor.tasks.unshelve import UNSHELVE
 
 _ALL = (
+    ATTACH_INTERFACE,
     CHANGE_PASSWORD,
     CONFIRM_RESIZE,
     CREATE_SERVER,
     DELETE_SERVER,
+    DETACH_INTERFACE,
     OFFLOAD,
     POWER,
     REBUILD,

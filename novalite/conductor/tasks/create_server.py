@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import server_groups
+from novalite.conductor import server_groups, server_ports
 from novalite.conductor.env import Env
 from novalite.conductor.guest_spec import guest_spec
 from novalite.conductor.task import CommitStep, Flow, HostStep, Step, Task
@@ -133,7 +133,7 @@ def failed(env: Env, task: Task, session: Session, error: NovaliteError) -> bool
 def elsewhere(env: Env, task: Task, error: NovaliteError) -> NovaliteError | None:
     """None when steps were put back to be done again on another host; else the error that ends the attempts.
 
-    For flows with the steps select, claim and build.
+    For flows with the steps select, claim, ports and build.
     """
     conf = env.conf.conductor
     if isinstance(error, CandidatesLost):
@@ -148,7 +148,7 @@ def elsewhere(env: Env, task: Task, error: NovaliteError) -> NovaliteError | Non
         failures.append(error.sentence)
         if len(failures) < conf.max_attempts and not task.args["spec"].get("forced_host"):
             # What else was proposed may be as dead as a host that fell silent meanwhile.
-            task.restart(*(["select"] if isinstance(error, HostDown) else []), "claim", "build")
+            task.restart(*(["select"] if isinstance(error, HostDown) else []), "claim", "ports", "build")
             return None
         if len(failures) > 1:
             return NoValidHost(
@@ -162,6 +162,7 @@ CREATE_SERVER = Flow(
     (
         Step("select", select),
         CommitStep("claim", claim, undo=release),
+        CommitStep("ports", server_ports.plug, undo=server_ports.unplug),
         HostStep(
             "build",
             host=lambda task: task.done["claim"],

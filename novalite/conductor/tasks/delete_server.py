@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import resizing
+from novalite.conductor import resizing, server_ports
 from novalite.conductor.env import Env
 from novalite.conductor.server_groups import group_of
 from novalite.conductor.task import CommitStep, Flow, HostStep, Task
@@ -24,6 +24,7 @@ def settle(env: Env, task: Task, session: Session) -> None:
     task.touched.update(allocations.release(session, task.server_id))
     server = task.load_server(session)
     task.touched.update(resizing.end_with_server(session, server))
+    server_ports.give_back(env, session, task.server_id)
     if group_of(server["scheduler_hints"]):
         server_groups.leave(session, task.server_id)
     servers.mark_deleted(session, task.server_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from novalite.conductor import server_ports
 from novalite.conductor.env import Env
 from novalite.conductor.task import CommitStep, Flow, HostStep, Task
 from novalite.conductor.tasks.delete_server import destroy
@@ -15,6 +16,7 @@ from novalite.states import SHELVED_OFFLOADED, PowerState
 def settle(env: Env, task: Task, session: Session) -> None:
     """It is on no host. A host that was dead removes the guest when it is back."""
     task.touched.update(allocations.release(session, task.server_id))
+    server_ports.move(env, session, task.server_id, None)
     servers.release(
         session,
         task.server_id,

@@ -11,7 +11,7 @@ from typing import Any
 from oslo_config.cfg import ConfigOpts
 from sqlalchemy.orm import Session
 
-from novalite.conductor import create_request, resizing
+from novalite.conductor import create_request, resizing, server_ports
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, CommitStep, Flow, HostStep, Prepared, Step, Task
 from novalite.conductor.tasks.create_server import CandidatesLost
@@ -170,6 +170,8 @@ def guest_is_off(env: Env, task: Task, session: Session) -> None:
 
 def disks_are_there(env: Env, task: Task, session: Session) -> None:
     """The disks are as the new flavor wants them, the old ones aside."""
+    if (host := task.done["claim"]["host"]) != task.args["source"]:
+        server_ports.move(env, session, task.server_id, host)
     servers.change_if_owned(session, task.server_id, task.id, task_state=RESIZE_FINISH)
 
 
@@ -230,16 +232,18 @@ def failed(env: Env, task: Task, session: Session, error: NovaliteError) -> bool
         for step in FORWARD:
             task.done.setdefault(step, None)
         return True
-    _as_before(task, session, error)
+    _as_before(env, task, session, error)
     return False
 
 
-def _as_before(task: Task, session: Session, error: NovaliteError) -> None:
+def _as_before(env: Env, task: Task, session: Session, error: NovaliteError) -> None:
     """Room and records are those of the old flavor; in ERROR when the host could not put the guest back."""
     migration = server_migrations.get(session, task.args["migration"])
     if migration is not None:
         task.touched.update(resizing.return_place(session, task.server_id, migration))
         server_migrations.change(session, migration["uuid"], status=FAILED)
+        if migration["dest_host"] not in (None, task.args["source"]):
+            server_ports.move(env, session, task.server_id, task.args["source"])
     values: dict[str, Any] = {**resizing.OVER, **resizing.takes(Flavor(**task.args["old"]))}
     if back := task.facts.get("back"):
         report = task.done.get("put_back")

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from novalite.conductor import create_request
+from novalite.conductor import create_request, server_ports
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, CommitStep, Flow, HostStep, Prepared, Step, Task
 from novalite.conductor.tasks import create_server, power
@@ -120,6 +120,18 @@ def release(env: Env, task: Task, session: Session) -> None:
         servers.change_if_owned(session, task.server_id, task.id, **nowhere)
 
 
+def bind(env: Env, task: Task, session: Session) -> None:
+    """The ports of a server that was offloaded are on its new host."""
+    if offloaded(task):
+        server_ports.move(env, session, task.server_id, task.done["claim"])
+
+
+def unbind(env: Env, task: Task, session: Session) -> None:
+    """They are on none, as they were."""
+    if offloaded(task):
+        server_ports.move(env, session, task.server_id, None)
+
+
 def ask(env: Env, task: Task, work: HostWork) -> None:
     """Build, or start."""
     (create_server.spawn if offloaded(task) else power.ask)(env, task, work)
@@ -168,6 +180,7 @@ UNSHELVE = Flow(
     (
         Step("select", choose),
         CommitStep("claim", claim, undo=release),
+        CommitStep("ports", bind, undo=unbind),
         HostStep(
             "build",
             host=lambda task: task.done["claim"],
