@@ -60,6 +60,7 @@ RULES = {
     "networks": Rule(("rpc",), "a companion knows the bus and itself"),
     "volumes": Rule(("rpc",), "a companion knows the bus and itself"),
     "identity.api": Rule(("rpc", "identity", *FRAME), "routes ask the conductor through rpc.client"),
+    "networks.api": Rule(("rpc", "networks.port", *FRAME), "routes ask the conductor by rpc.client"),
     "images.api": Rule(("rpc", "images", "identity.port", *FRAME), "routes ask the conductor by rpc.client"),
     "cli": Rule(("cmd",), "the command line is a client of the public API"),
 }  # fmt: skip
@@ -68,7 +69,7 @@ RULES = {
 LIBRARIES = {
     "sqlalchemy": ("db", "conductor", "cmd"),
     "alembic": ("db", "cmd"),
-    "flask": ("api", "identity.api", "images.api"),
+    "flask": ("api", "identity.api", "images.api", "networks.api"),
     "libvirt": ("compute.virt.libvirt",),
     "oslo_messaging": ("rpc", "cmd"),
     "numpy": ("scheduler",),

@@ -1,4 +1,4 @@
-"""create_app: one Flask application that serves compute, identity and image on one port."""
+"""create_app: one Flask application that serves compute, identity, image and network on one port."""
 
 from __future__ import annotations
 
@@ -67,9 +67,10 @@ NOUNS = (
 )
 """Modules of this package with a table `ROUTES`."""
 
-POLICIES = ("novalite.api.policies", "novalite.identity.api.policies", "novalite.images.api.policies")
-COMPANIONS = ("novalite.identity.api", "novalite.images.api")
-"""Packages with `blueprint(runtime)`; they name their own URL prefix."""
+POLICIES = ("novalite.api.policies", "novalite.identity.api.policies", "novalite.images.api.policies",
+            "novalite.networks.api.policies")  # fmt: skip
+COMPANIONS = ("novalite.identity.api", "novalite.images.api", "novalite.networks.api")
+"""Packages with `blueprint(runtime)`; they name their own URL prefix. None: the cloud has no such service."""
 
 
 class MatchingRule(url.Rule):
@@ -122,8 +123,8 @@ def create_app(
     _add_rows(app, rows)
     openapi.install(app, rows, rules())
     for module in _present(COMPANIONS):
-        if hasattr(module, "blueprint"):
-            app.register_blueprint(module.blueprint(runtime))
+        if hasattr(module, "blueprint") and (made := module.blueprint(runtime)) is not None:
+            app.register_blueprint(made)
     nouns = frozenset(row.path.split("/")[1] for row in rows)
     app.wsgi_app = Prefixes(app.wsgi_app, nouns, conf.api.project_id_regex)  # type: ignore[method-assign]
     if conf.api.enable_proxy_headers_parsing:

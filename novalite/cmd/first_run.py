@@ -22,13 +22,15 @@ def prepare(conf: Any, state: Path, url: str) -> None:
     try:
         fresh = make_schema(db)
         marker = state / "bootstrapped"
-        if fresh or not marker.exists() or marker.read_text() != url:
+        network = conf.networks.service == "embedded"
+        written = f"{url} network" if network else url
+        if fresh or not marker.exists() or marker.read_text() != written:
             from novalite.conductor.bootstrap import bootstrap
 
             password = admin_password(state)
-            bootstrap(db, password, url, REGION)
+            bootstrap(db, password, url, REGION, network=network)
             write_credentials(state, url, password)
-            marker.write_text(url)
+            marker.write_text(written)
     finally:
         db.close()
 

@@ -201,7 +201,8 @@ def bootstrap(conf: ConfigOpts, args: argparse.Namespace) -> int:
         raise ConfigError(reason=f"--public-url must begin with http:// or https://, not {args.public_url}.")
     with opened(conf) as db:
         schema.require(db)
-        make(db, password, args.public_url, args.region)
+        network = conf.networks.service == "embedded"
+        make(db, password, args.public_url, args.region, network=network)
     print(f"administrator, roles and catalog are there; clients begin at {args.public_url}/identity/v3")
     return 0
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from novalite.db.identity import assignments, login
@@ -26,6 +27,8 @@ SERVICES = (
     ("image", "glance", "/image"),
 )
 """Type, name and path of every service that is always there."""
+NETWORK = ("network", "neutron", "/network")
+"""The same of the network service, which may be left out."""
 
 
 def bootstrap(
@@ -34,18 +37,21 @@ def bootstrap(
     public_url: str,
     region: str = "RegionOne",
     passwords: Passwords | None = None,
+    network: bool = True,
 ) -> None:
     """Make what is missing, set the administrator's password and the addresses. May run any number of times.
 
-    `public_url` is where clients reach the API, without a path. Ids are derived from names, so that two
-    conductors starting at once make the same rows.
+    `public_url` is where clients reach the API, without a path; `network` whether it serves networks too. Ids
+    are derived from names, so that two conductors starting at once make the same rows.
     """
     secrets = passwords or Passwords(8192, 8, 1)
 
     def work(session: Session) -> None:
         _people(session, password, secrets)
         _roles(session)
-        _catalog(session, public_url.rstrip("/"), region)
+        _catalog(session, public_url.rstrip("/"), region, (*SERVICES, NETWORK) if network else SERVICES)
+        if not network:
+            _withdraw(session, NETWORK[0])
 
     db.run(work)
     LOG.info("The cloud has its administrator, roles and a catalog at %s", public_url)
@@ -109,9 +115,9 @@ def _roles(session: Session) -> None:
         assignments.give(session, grant, ids["admin"])
 
 
-def _catalog(session: Session, public_url: str, region: str) -> None:
+def _catalog(session: Session, public_url: str, region: str, services: Iterable[tuple[str, str, str]]) -> None:
     _ensure(session, m.Region, m.Region.id == region, id=region)
-    for kind, name, path in SERVICES:
+    for kind, name, path in services:
         service = m.CatalogService
         service_id = _ensure(
             session, service, (service.type == kind) & (service.name == name),
@@ -119,6 +125,13 @@ def _catalog(session: Session, public_url: str, region: str) -> None:
         )  # fmt: skip
         for interface in ("public", "internal", "admin"):
             _address(session, service_id, interface, region, public_url + path)
+
+
+def _withdraw(session: Session, kind: str) -> None:
+    """What this module once wrote of a service that is no longer served; what others wrote stays."""
+    mine = stable_id("service", kind)
+    session.execute(delete(m.Endpoint).where(m.Endpoint.service_id == mine))
+    session.execute(delete(m.CatalogService).where(m.CatalogService.id == mine))
 
 
 def _address(session: Session, service_id: str, interface: str, region: str, url: str) -> None:

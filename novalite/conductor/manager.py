@@ -48,6 +48,7 @@ ENDPOINTS = (
     ("novalite.conductor.migrations", "MigrationsEndpoint"),
     ("novalite.conductor.identity", "IdentityEndpoint"),
     ("novalite.conductor.images", "ImagesEndpoint"),
+    ("novalite.conductor.networks.endpoint", "NetworksEndpoint"),
 )
 """Every noun a conductor answers for."""
 

@@ -267,6 +267,10 @@ class NetworkOverQuota(Conflict):
     message = "Quota exceeded for resources: {resources}."
 
 
+class SubnetMismatchForPort(Conflict):
+    message = "Subnet on port {port_id} does not match the requested subnet {subnet_id}."
+
+
 class OverlappingRouterSubnets(BadRequest):
     kind: ClassVar[str] = "BadRequest"
     message = (

@@ -1,4 +1,4 @@
-"""Identity and image API over a real conductor's endpoints, an in-process bus and a fresh SQLite file."""
+"""Identity, image and network API over a real conductor's endpoints, an in-process bus and a fresh SQLite file."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from novalite.api.app import create_app
 from novalite.conductor.env import Env
 from novalite.conductor.identity import IdentityEndpoint, make_signer
 from novalite.conductor.images import ImagesEndpoint
+from novalite.conductor.networks.endpoint import NetworksEndpoint
 from novalite.conf.load import for_tests
 from novalite.identity.embedded import EmbeddedIdentity, IdentityNewsEndpoint
 from novalite.rpc.client import Client
@@ -24,12 +25,13 @@ FAST = {
     "identity.scrypt_block_size": 1,
     "identity.revocation_poll_interval": 3600,
     "images.fsync": False,
+    "networks.service": "embedded",
 }
 """Cheap passwords; revocations are learned by being told, not by polling."""
 
 
 class Companions:
-    """Both services behind one app. `api` makes a second API worker with caches of its own."""
+    """The services behind one app. `api` makes a second API worker with caches of its own."""
 
     def __init__(
         self, folder: Path, options: Mapping[str, Any] | None = None, url: str | None = None
@@ -46,7 +48,7 @@ class Companions:
 
     def endpoints(self) -> list[Any]:
         """What the conductor serves."""
-        return [IdentityEndpoint(self.env), ImagesEndpoint(self.env)]
+        return [IdentityEndpoint(self.env), ImagesEndpoint(self.env), NetworksEndpoint(self.env)]
 
     def worker(self, listens: bool = True) -> tuple[Any, EmbeddedIdentity]:
         """One more API process: its test client and its identity."""
@@ -77,6 +79,10 @@ class Companions:
     def v2(self, method: str, path: str, token: str | None = "", **more: Any) -> TestResponse:
         """A request below /image/v2."""
         return self.request(method, f"/image/v2{path}", token, **more)
+
+    def v20(self, method: str, path: str, token: str | None = "", **more: Any) -> TestResponse:
+        """A request below /network/v2.0."""
+        return self.request(method, f"/network/v2.0{path}", token, **more)
 
     def image(self, token: str | None = "", data: bytes | None = None, **values: Any) -> dict[str, Any]:
         """An image, raw and bare unless told otherwise; active when there is data."""
