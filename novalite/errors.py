@@ -184,6 +184,18 @@ class PasswordNotSet(Conflict):
     message = "The password of instance {server_id} was not changed: {reason}"
 
 
+class ServerNotMovable(BadRequest):
+    message = "Instance {server_id} cannot be moved to another host: {reason}"
+
+
+class ComputeServiceInUse(BadRequest):
+    message = "Compute service of {host} is still in use."
+
+
+class MigrationPreCheckError(BadRequest):
+    message = "Migration pre-check error: {reason}"
+
+
 class ServerNotRescuable(BadRequest):
     message = "Instance {server_id} cannot be rescued: {reason}"
 

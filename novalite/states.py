@@ -68,6 +68,7 @@ PLUGGABLE = (ACTIVE, PAUSED, STOPPED)
 REBOOT_TASKS = ("rebooting", "reboot_pending", "reboot_started")
 HARD_REBOOT_TASKS = ("rebooting_hard", "reboot_pending_hard", "reboot_started_hard")
 REBUILD_TASKS = ("rebuilding", "rebuild_block_device_mapping", "rebuild_spawning")
+REBUILD_SPAWNING = REBUILD_TASKS[-1]
 RESIZE_TASKS = (RESIZE_PREP, RESIZE_MIGRATING, RESIZE_MIGRATED, RESIZE_FINISH)
 
 
@@ -137,6 +138,11 @@ ACTIONS: dict[str, ActionRule] = {
     "rescue": ActionRule((ACTIVE, STOPPED, ERROR), RESCUING, RESCUED, record="rescue", flow="rescue"),
     "unrescue": ActionRule((RESCUED,), UNRESCUING, ACTIVE, record="unrescue", flow="unrescue"),
     "resize": ActionRule((ACTIVE, STOPPED), RESIZE_PREP, RESIZED, record="resize", flow="resize"),
+    "migrate": ActionRule((ACTIVE, STOPPED), RESIZE_PREP, RESIZED, record="migrate", flow="migrate"),
+    "live_migrate": ActionRule((ACTIVE, PAUSED), MIGRATING, record="live-migration", flow="live_migrate"),
+    "evacuate": ActionRule(
+        (ACTIVE, STOPPED, ERROR), REBUILDING, record="evacuate", flow="evacuate", minds_lock=False
+    ),
     "confirm_resize": ActionRule((RESIZED,), RESIZE_CONFIRMING, record="confirmResize", flow="confirm_resize"),
     "revert_resize": ActionRule((RESIZED,), RESIZE_REVERTING, record="revertResize", flow="revert_resize"),
     "createImage": ActionRule(

@@ -72,8 +72,9 @@ class _Generator(GenerateJsonSchema):
                 needed = [name for name in needed if name != key]
         for key, since in kind.required_since.items():
             if self.minor is None:
-                shown[key] = {**shown[key], "x-required-since": f"2.{since}"}
-            elif self.minor >= since and key not in needed:
+                until = {"x-required-until": f"2.{since.until}"} if since.until else {}
+                shown[key] = {**shown[key], "x-required-since": f"2.{since.minor}", **until}
+            elif since.at(self.minor) and key not in needed:
                 needed.append(key)
         made.pop("required", None)
         return made | ({"required": needed} if needed else {})

@@ -61,10 +61,14 @@ def Until(minor: int) -> Spans:
 
 
 class RequiredSince:
-    """The field may be left out only before this minor version."""
+    """The field may be left out only before this minor version, and after `until` (None: never again)."""
 
-    def __init__(self, minor: int) -> None:
-        self.minor = minor
+    def __init__(self, minor: int, until: int | None = None) -> None:
+        self.minor, self.until = minor, until
+
+    def at(self, minor: int) -> bool:
+        """Whether it must be there in that minor version."""
+        return self.minor <= minor and (self.until is None or minor <= self.until)
 
 
 class Body(BaseModel):
@@ -72,7 +76,7 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     gated: ClassVar[dict[str, Spans]] = {}
-    required_since: ClassVar[dict[str, int]] = {}
+    required_since: ClassVar[dict[str, RequiredSince]] = {}
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -84,7 +88,7 @@ class Body(BaseModel):
                 if isinstance(mark, Spans):
                     cls.gated[key] = mark
                 elif isinstance(mark, RequiredSince):
-                    cls.required_since[key] = mark.minor
+                    cls.required_since[key] = mark
 
     @model_validator(mode="before")
     @classmethod
@@ -96,7 +100,7 @@ class Body(BaseModel):
             if key in data and not spans.cover(minor):
                 raise PydanticCustomError("gated", "{key}", {"key": key})
         for key, since in cls.required_since.items():
-            if key not in data and minor >= since:
+            if key not in data and since.at(minor):
                 raise PydanticCustomError("wanted", "{key}", {"key": key})
         return data
 

@@ -11,7 +11,7 @@ from novalite.compute.image_cache import ImageCache
 from novalite.compute.reporting import Outcome
 from novalite.compute.unfinished import Unfinished
 from novalite.compute.virt.driver import BaseImage, Driver
-from novalite.errors import FlavorDiskTooSmall
+from novalite.errors import DriverError, FlavorDiskTooSmall
 from novalite.objects.servers import GuestSpec
 from novalite.states import PowerState
 
@@ -28,13 +28,18 @@ class Bench:
     unfinished: Unfinished
 
 
-def spawn(bench: Bench, spec: GuestSpec, outcome: Outcome, check: Callable[[], None]) -> None:
+def spawn(
+    bench: Bench, spec: GuestSpec, outcome: Outcome, check: Callable[[], None], fresh: bool = False
+) -> None:
     """Image, disks, guest, started. A guest that already runs is success; a failure leaves nothing.
 
-    `check` is called between sub-steps and may raise to give the build up.
+    `check` is called between sub-steps and may raise to give the build up. `fresh`: the server comes from another
+    host, so a guest of it that runs here is a stranger left from before, and DriverError is raised.
     """
     driver = bench.driver
     if driver.power_state(spec.id) is PowerState.RUNNING:  # asked again: its image may be gone by now
+        if fresh:
+            raise DriverError(reason=f"a guest of server {spec.id} runs here already")
         bench.unfinished.forget(spec.id)
         outcome.power_state = PowerState.RUNNING
         return

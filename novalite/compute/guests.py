@@ -33,7 +33,7 @@ class GuestsEndpoint(Guests):
 
     def spawn(self, ctx: Context, work: HostWork) -> None:
         def act(job: Job, outcome: Outcome) -> None:
-            build.spawn(self.bench, work.server, outcome, job.check)
+            build.spawn(self.bench, work.server, outcome, job.check, bool(work.params.get("fresh")))
 
         self._take(ctx, work, act, slow=True)
 

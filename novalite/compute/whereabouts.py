@@ -14,7 +14,7 @@ from novalite.objects.flavors import Flavor
 from novalite.objects.servers import GuestSpec
 from novalite.rpc.client import Client
 from novalite.rpc.contracts.servers import Servers
-from novalite.states import DELETED, RESIZE_TASKS, RESIZED
+from novalite.states import DELETED, MIGRATING, REBUILD_TASKS, RESIZE_REVERTING, RESIZE_TASKS, RESIZED
 
 LOG = logging.getLogger(__name__)
 
@@ -28,7 +28,8 @@ class Standing(Enum):
     UNKNOWN = "is unknown to the conductor"
 
 
-_MOVING = (*RESIZE_TASKS, "migrating")
+_MOVING = (*RESIZE_TASKS, *REBUILD_TASKS, RESIZE_REVERTING, MIGRATING)
+"""task_states of servers that two hosts may be at work on; an evacuation is a rebuild elsewhere."""
 
 
 def standing(client: Client, ctx: Context, host: str, server_id: str) -> Standing:

@@ -7,9 +7,11 @@ one without a guest (shelved), one in the middle of a change (resized, being reb
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy.orm import Session
 
-from novalite.conductor import server_images
+from novalite.conductor import resizing, server_images
 from novalite.conductor.env import Env
 from novalite.context import Context
 from novalite.db import servers
@@ -53,7 +55,7 @@ def for_good(env: Env, session: Session, ctx: Context, server: Record) -> Accept
     db_tasks.cancel_others(session, server_id)
     # Read again: a build that was claiming a host has either committed by now or never will.
     host = servers.get(session, server_id)["host"]
-    task_id = _open(env, session, ctx, "delete", server, host)
+    task_id = _open(env, session, ctx, "delete", server, host, other=_other_host(session, server, host))
     servers.begin_delete(session, server_id, task_id)
     return Accepted(server_id=server_id, task_id=task_id)
 
@@ -82,7 +84,16 @@ def _recoverable(server: Record, under_way: dict[str, str]) -> bool:
     return server["vm_state"] in (*RECOVERABLE, SOFT_DELETED)
 
 
-def _open(env: Env, session: Session, ctx: Context, kind: str, server: Record, host: str | None) -> str:
+def _other_host(session: Session, server: Record, host: str | None) -> str | None:
+    """Where else there may be a guest of it: the other end of a move that is not over."""
+    others = resizing.ends(session, server) - {host}
+    return others.pop() if others else None
+
+
+def _open(
+    env: Env, session: Session, ctx: Context, kind: str, server: Record, host: str | None, **more: Any
+) -> str:
+    args = {"host": host, **more}
     return db_tasks.open_task(
-        session, ctx, kind, "delete", server["id"], server["project_id"], env.tasks.look_at(), {"host": host}
+        session, ctx, kind, "delete", server["id"], server["project_id"], env.tasks.look_at(), args
     )

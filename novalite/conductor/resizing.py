@@ -62,6 +62,14 @@ def landed(power: int | None, before: str | None) -> dict[str, Any]:
     return {"vm_state": ACTIVE if power == PowerState.RUNNING else STOPPED, "power_state": power}
 
 
+def ends(session: Session, server: Record) -> set[str]:
+    """Hosts that may have a guest of the server by right: its own, and both ends of a move that is not over."""
+    uuid = server["migration_id"]
+    found = server_migrations.get(session, uuid) if uuid else None
+    moved = (found["source_host"], found["dest_host"]) if found else ()
+    return {host for host in (server["host"], *moved) if host}
+
+
 def unconfirmed(session: Session, server: Record) -> Record:
     """The migration that waits to be confirmed or taken back; BadRequest when there is none."""
     found = server_migrations.get(session, server["migration_id"]) if server["migration_id"] else None

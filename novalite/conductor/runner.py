@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from novalite.conductor import resizing
 from novalite.conductor.engine import Engine
 from novalite.conductor.env import Env
 from novalite.conductor.task import Flow, HostStep, Task
@@ -164,7 +165,7 @@ class TaskRunner:
                 server = servers.get(session, report.server_id)
             except ServerNotFound:
                 return Verdict(keep=False)
-        return Verdict(keep=server["host"] == report.host)
+            return Verdict(keep=report.host in resizing.ends(session, server))
 
     def host_started(self, host: str) -> None:
         """A host is back: ask it at once for everything that waits for it."""

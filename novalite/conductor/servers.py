@@ -271,7 +271,7 @@ class ServersEndpoint(Servers):
             servers.change(session, body.server_id, **more.changes)
         args = {"verb": body.verb, "host": server["host"], "params": body.params, **more.args}
         db_tasks.open_task(
-            session, ctx, rule.flow, rule.record, body.server_id, server["project_id"],
+            session, ctx, more.flow or rule.flow, rule.record, body.server_id, server["project_id"],
             self.env.tasks.look_at(), args, task_id,
         )  # fmt: skip
         facts = dict(more.facts)

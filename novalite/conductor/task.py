@@ -67,11 +67,12 @@ AnyStep = Step | CommitStep | HostStep
 @dataclass(frozen=True)
 class Prepared:
     """What accepting an action adds to it: arguments of its task, columns of the server to set with it,
-    and facts that the API's answer needs."""
+    facts that the API's answer needs, and the kind of flow where it is another than `states.ACTIONS` says."""
 
     args: dict[str, Any] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    flow: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,14 @@ CONFIRMED = "confirmed"
 REVERTING = "reverting"
 REVERTED = "reverted"
 FAILED = "error"
+DONE = "done"
+"""An evacuation has brought its server to another host; there is nothing to confirm."""
 
 UNCONFIRMED = (PRE_MIGRATING, MIGRATING, POST_MIGRATING, FINISHED, CONFIRMING, REVERTING)
 """Statuses of a resize in which it may hold the server's old place."""
 
+COLD = "migration"
+EVACUATION = "evacuation"
 LIVE = "live-migration"
 LIVE_IN_PROGRESS = ("queued", "preparing", "running", POST_MIGRATING)
 """Statuses of a live migration that has not ended."""

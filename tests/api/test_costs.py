@@ -56,6 +56,8 @@ WRITES: list[tuple[str, str, str, Any]] = [
     )),
     ("manager", "POST", f"{S}/action", {"migrate": None}),
     ("member", "POST", f"{S}/action", {"confirmResize": None}),
+    ("manager", "POST", f"{S}/action", {"migrate": None}),
+    ("member", "POST", f"{S}/action", {"revertResize": None}),
     *(("admin", "POST", f"{S}/action", body) for body in (
         {"injectNetworkInfo": None}, {"shelve": None}, {"shelveOffload": None}, {"unshelve": None},
         {"os-resetState": {"state": "error"}}, {"os-resetState": {"state": "active"}},

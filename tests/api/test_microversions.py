@@ -266,9 +266,7 @@ def test_actions(api: ServersUnderTest, name: str, minor: int) -> None:
     reply = api.post(f"/servers/{SERVER}/action", {name: value}, version=at(minor), token="admin")
     if not action.at(minor):
         assert reply.status_code == 404
-    elif name in actions.later.LATER:
-        assert (reply.status_code, "notImplemented" in reply.get_json()) == (501, True)
-    elif name in actions.later.GONE:
+    elif name in actions.gone.GONE:
         assert reply.status_code == 410
     else:  # an action of this version is read, and refused when it wants more than null
         assert reply.status_code in (200, 202, 204, 400, 409)

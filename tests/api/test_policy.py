@@ -10,7 +10,6 @@ from novalite.api import app
 from novalite.api.policies import RULES
 from novalite.api.policy import Policy
 from novalite.api.servers.actions import ACTIONS
-from novalite.api.servers.actions.later import LATER
 from novalite.api.servers.actions.power import PLAIN
 from novalite.conf.load import for_tests
 from novalite.context import Context
@@ -23,7 +22,7 @@ def test_every_route_and_action_names_a_rule_that_exists() -> None:
     names = {rule.name for rule in app.rules()}  # those of the companions too: old routes stand in for theirs
     rows = [row for module in app._present(app.NOUNS, "novalite.api.") for row in module.ROUTES.rows]
     used = {row.policy for row in rows} | {action.policy for action in ACTIONS.rows.values()}
-    used |= {rule for _, rule in PLAIN.values()} | {row[0] for row in LATER.values()}
+    used |= {rule for _, rule in PLAIN.values()}
     assert used - {None} <= names
 
 

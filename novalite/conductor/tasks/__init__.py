@@ -7,6 +7,10 @@ from novalite.conductor.tasks.confirm_resize import CONFIRM_RESIZE
 from novalite.conductor.tasks.create_server import CREATE_SERVER
 from novalite.conductor.tasks.delete_server import DELETE_SERVER
 from novalite.conductor.tasks.detach_interface import DETACH_INTERFACE
+from novalite.conductor.tasks.end_migration import CONFIRM_MIGRATION, REVERT_MIGRATION
+from novalite.conductor.tasks.evacuate import EVACUATE
+from novalite.conductor.tasks.live_migrate import LIVE_MIGRATE
+from novalite.conductor.tasks.migrate import MIGRATE
 from novalite.conductor.tasks.offload import OFFLOAD
 from novalite.conductor.tasks.power import POWER
 from novalite.conductor.tasks.rebuild import REBUILD
@@ -23,16 +27,21 @@ from novalite.conductor.tasks.unshelve import UNSHELVE
 _ALL = (
     ATTACH_INTERFACE,
     CHANGE_PASSWORD,
+    CONFIRM_MIGRATION,
     CONFIRM_RESIZE,
     CREATE_SERVER,
     DELETE_SERVER,
     DETACH_INTERFACE,
+    EVACUATE,
+    LIVE_MIGRATE,
+    MIGRATE,
     OFFLOAD,
     POWER,
     REBUILD,
     RESCUE,
     RESIZE,
     RESTORE,
+    REVERT_MIGRATION,
     REVERT_RESIZE,
     SHELVE,
     SIGNAL,

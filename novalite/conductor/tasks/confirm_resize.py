@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from novalite.conductor import resizing
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, CommitStep, Flow, HostStep, Prepared, Task
+from novalite.conductor.tasks import end_migration
 from novalite.conductor.tasks.resize import ask
 from novalite.db import allocations, server_migrations, servers
 from novalite.errors import NovaliteError
@@ -26,7 +27,8 @@ def prepare(env: Env, session: Session, asked: Asked) -> Prepared:
             "before": server["old_vm_state"],
             "old": server["old_flavor"],
             "new": server["flavor"],
-        }
+        },
+        flow=end_migration.CONFIRM if end_migration.moved(migration) else "",
     )
 
 

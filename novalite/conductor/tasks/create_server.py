@@ -99,11 +99,16 @@ def discard(env: Env, task: Task) -> None:
     by its own recovery then. A host that reported the failure has cleaned up already."""
     host = task.done.get("claim")
     if host and not task.facts.pop("reported", False):
-        with env.db.read() as session:
-            task.load_server(session)
-        work = HostWork(task_id=task.id, attempt=task.attempt, verb="discard", server=guest_spec(env, task))
-        with suppress(NovaliteError):  # recovery of that host compares its guests with ours
-            env.client.of(Guests, host=host).destroy(task.ctx, work)
+        discard_on(env, task, host)
+
+
+def discard_on(env: Env, task: Task, host: str) -> None:
+    """Tell a host that the server's guest is not to be there, and wait for nothing."""
+    with env.db.read() as session:
+        task.load_server(session)
+    work = HostWork(task_id=task.id, attempt=task.attempt, verb="discard", server=guest_spec(env, task))
+    with suppress(NovaliteError):  # recovery of that host compares its guests with ours
+        env.client.of(Guests, host=host).destroy(task.ctx, work)
 
 
 def settle(env: Env, task: Task, session: Session) -> None:

@@ -8,6 +8,7 @@ from novalite.conductor import resizing, server_ports
 from novalite.conductor.env import Env
 from novalite.conductor.server_groups import group_of
 from novalite.conductor.task import CommitStep, Flow, HostStep, Task
+from novalite.conductor.tasks import create_server
 from novalite.db import allocations, server_groups, servers
 from novalite.errors import NovaliteError
 from novalite.objects.servers import HostWork
@@ -15,7 +16,10 @@ from novalite.rpc.contracts.compute import Guests
 
 
 def destroy(env: Env, task: Task, work: HostWork) -> None:
-    """Ask the host to remove guest and disks."""
+    """Ask the host to remove guest and disks. The other host of a server that was being moved, or waited to be
+    confirmed, is told too and not waited for: it removes what is left by itself when it next looks."""
+    if other := task.args.get("other"):
+        create_server.discard_on(env, task, other)
     env.client.of(Guests, host=task.wait_host).destroy(task.ctx, work)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from novalite.conductor import resizing, server_ports
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, CommitStep, Flow, HostStep, Prepared, Task
+from novalite.conductor.tasks import end_migration
 from novalite.conductor.tasks.resize import ask
 from novalite.db import server_migrations, servers
 from novalite.errors import NovaliteError
@@ -32,7 +33,9 @@ def prepare(env: Env, session: Session, asked: Asked) -> Prepared:
             "before": server["old_vm_state"],
             "old": server["old_flavor"],
             "new": server["flavor"],
+            **end_migration.revert_args(server),
         },
+        flow=end_migration.REVERT if end_migration.moved(migration) else "",
         changes=resizing.takes_either(old, new),
     )
 

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from novalite.conductor import create_request, server_ports
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, CommitStep, Flow, HostStep, Prepared, Step, Task
 from novalite.conductor.tasks import create_server, power
+from novalite.conductor.tasks.moving import living
 from novalite.context import system
 from novalite.db import allocations, hosts, servers
 from novalite.db.models.base import now
-from novalite.db.models.compute import Server
 from novalite.errors import Conflict, ImageNotFound, NovaliteError
 from novalite.objects.base import Record
 from novalite.objects.flavors import Flavor
@@ -68,7 +67,7 @@ def _spec(session: Session, asked: Asked, image: Image, zone: str | None, host: 
     server = asked.server
     body = CreateServers(
         name=server["name"], flavor_id=server["flavor_id"], availability_zone=zone, requested_host=host,
-        scheduler_hints=_living(session, server["scheduler_hints"] or {}),
+        scheduler_hints=living(session, server["scheduler_hints"] or {}),
     )  # fmt: skip
     create_request.check_place(session, body)
     if host and zone and hosts.zone(session, host) != zone:
@@ -79,19 +78,6 @@ def _spec(session: Session, asked: Asked, image: Image, zone: str | None, host: 
     )
     made = create_request.request_spec(session, asked.ctx, body, resolved)
     return {**made, "server_id": server["id"], "project_id": server["project_id"]}
-
-
-def _living(session: Session, hints: dict[str, Any]) -> dict[str, Any]:
-    """The hints without servers that are gone, or on no host: they are no reason not to come back."""
-    found = dict(hints)
-    for name in ("same_host", "different_host"):
-        named = [hints[name]] if isinstance(hints.get(name), str) else list(hints.get(name) or ())
-        if named:
-            there = select(Server.id).where(
-                Server.id.in_(named), Server.deleted.is_(False), Server.host.is_not(None)
-            )
-            found[name] = list(session.scalars(there))
-    return {name: value for name, value in found.items() if value}
 
 
 def offloaded(task: Task) -> bool:

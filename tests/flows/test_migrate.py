@@ -1,0 +1,282 @@
+"""Cold migration, and what becomes of it, whatever happens on the way: a server's disk is always somewhere, and runs
+once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from novalite.conductor.periodic.confirm_resizes import ConfirmResizes
+from novalite.conductor.tasks import FLOWS
+from novalite.context import system
+from novalite.db.models.migrations import Migration
+from novalite.errors import BadRequest, InvalidServerState, MigrationPreCheckError, ServerNotMovable
+from novalite.rpc.bus import Envelope
+from novalite.rpc.contracts.servers import Servers
+from novalite.states import PowerState
+from tests.cloud import Cloud
+from tests.flows.harness import broken_step, check_invariants, step_cases
+from tests.served import ServedCloud
+
+OFF, RUNNING, NONE = PowerState.SHUTDOWN, PowerState.RUNNING, PowerState.NOSTATE
+
+
+def state(cloud: Cloud, server_id: str) -> tuple[str, str | None, int]:
+    """(vm_state, task_state, power_state)"""
+    server = cloud.show(server_id)
+    return server["vm_state"], server["task_state"], server["power_state"]
+
+
+def powers(cloud: Cloud, server_id: str, *hosts: str) -> tuple[PowerState, ...]:
+    """Of its guests on these hosts."""
+    return tuple(cloud.driver(host).power_state(server_id) for host in hosts)
+
+
+def a_server(cloud: Cloud, vm_state: str = "active") -> tuple[str, str, str]:
+    """(its id, its host, the other one)"""
+    server_id = cloud.boot("web")
+    if vm_state == "stopped":
+        cloud.act(server_id, "stop")
+    here = str(cloud.show(server_id)["host"])
+    (there,) = (name for name in cloud.host_names if name != here)
+    return server_id, here, there
+
+
+def a_moved_server(cloud: Cloud, vm_state: str = "active") -> tuple[str, str, str]:
+    """The same for one that waits to be confirmed: (its id, the host it was on, the host it is on)."""
+    server_id, here, there = a_server(cloud, vm_state)
+    cloud.act(server_id, "migrate")
+    assert state(cloud, server_id)[0] == "resized", cloud.show(server_id)
+    return server_id, here, there
+
+
+def latest(cloud: Cloud, server_id: str) -> Migration:
+    with cloud.db.read() as session:
+        found = session.query(Migration).filter(Migration.server_id == server_id).order_by(Migration.id.desc())
+        return found.first()  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("before", ["active", "stopped"])
+@pytest.mark.parametrize("end", ["confirm_resize", "revert_resize"])
+def test_a_server_goes_to_another_host_and_stays_or_comes_back(served: ServedCloud, before: str, end: str) -> None:
+    power = RUNNING if before == "active" else OFF
+    server_id, here, there = a_moved_server(served, before)
+    assert state(served, server_id) == ("resized", None, int(power))
+    assert served.show(server_id)["host"] == there
+    assert powers(served, server_id, here, there) == (OFF, power), "the old guest is kept"
+    migration = latest(served, server_id)
+    assert (migration.migration_type, migration.status) == ("migration", "finished")
+    assert (migration.source_host, migration.dest_host) == (here, there)
+    assert served.images() == [] and served.files() == []
+    check_invariants(served)
+    served.act(server_id, end)
+    assert state(served, server_id) == (before, None, int(power))
+    confirmed = end == "confirm_resize"
+    assert served.show(server_id)["host"] == (there if confirmed else here)
+    assert powers(served, server_id, here, there) == ((NONE, power) if confirmed else (power, NONE))
+    assert latest(served, server_id).status == ("confirmed" if confirmed else "reverted")
+    check_invariants(served)
+
+
+def test_how_far_it_is_can_be_seen(served: ServedCloud) -> None:
+    server_id, *_ = a_server(served)
+    seen: list[tuple[str | None, str | None]] = []
+
+    def look(envelope: Envelope) -> bool:
+        migration = latest(served, server_id)
+        found = (served.show(server_id)["task_state"], migration.status if migration else None)
+        if not seen or seen[-1] != found:
+            seen.append(found)
+        return False
+
+    with served.bus.lose(look):
+        served.act(server_id, "migrate")
+    assert seen == [
+        (None, None), ("resize_prep", "pre-migrating"), ("resize_migrating", "migrating"),
+        ("resize_migrated", "post-migrating"), (None, "finished"),
+    ]  # fmt: skip
+
+
+def test_what_is_refused_changes_nothing(served: ServedCloud, cloud: Cloud) -> None:
+    server_id, here, there = a_server(served)
+    big = served.make_flavor("with-ephemeral", vcpus=1, ram_mb=64, disk_gb=1)
+    before = served.show(server_id)
+    for verb, error, words, params in (
+        ("migrate", BadRequest, "Compute host nowhere could not be found", {"host": "nowhere"}),
+        ("migrate", BadRequest, "Cannot migrate to the host where the server exists", {"host": here}),
+        ("live_migrate", BadRequest, "Compute host nowhere could not be found", {"host": "nowhere"}),
+        ("live_migrate", BadRequest, "to current host", {"host": here}),
+        ("live_migrate", MigrationPreCheckError, "cannot move a guest that runs", {"host": there}),
+        ("live_migrate", MigrationPreCheckError, "cannot move a guest that runs", {}),
+    ):
+        with pytest.raises(error, match=words):
+            served.act(server_id, verb, **params)
+    assert served.show(server_id) == before
+    assert (big, served.images()) == ("with-ephemeral", [])
+    alone = cloud.boot("web")
+    with pytest.raises(BadRequest, match=r"No valid host was found\. There is no other host"):
+        cloud.act(alone, "migrate")
+    assert state(cloud, alone) == ("active", None, 1)
+
+
+def test_an_ephemeral_disk_stays_where_it_is(served: ServedCloud) -> None:
+    flavor = {"flavor_id": "eph", "name": "eph", "vcpus": 1, "ram_mb": 64, "disk_gb": 1, "ephemeral_gb": 1}
+    served.rest("admin").made("/flavors", {"flavor": {
+        "id": "eph", "name": "eph", "vcpus": 1, "ram": 64, "disk": 1, "OS-FLV-EXT-DATA:ephemeral": 1,
+    }})  # fmt: skip
+    served.flavor_id, tiny = str(flavor["flavor_id"]), served.flavor_id
+    try:
+        server_id, *_ = a_server(served)
+    finally:
+        served.flavor_id = tiny
+    with pytest.raises(ServerNotMovable, match="its ephemeral disk cannot be taken along"):
+        served.act(server_id, "migrate")
+
+
+@pytest.mark.parametrize("where", ["snapshot", "spawn", "stop"])
+def test_what_fails_is_taken_back(served: ServedCloud, where: str) -> None:
+    server_id, here, there = a_server(served, "stopped" if where == "stop" else "active")
+    before = state(served, server_id)
+    served.driver(there if where != "snapshot" else here).fail(where, "no space left")
+    served.act(server_id, "migrate")
+    assert state(served, server_id) == before
+    assert powers(served, server_id, here, there) == (PowerState(before[2]), NONE)
+    assert latest(served, server_id).status == "error"
+    assert served.images() == []
+    served.driver(there).heal()
+    served.driver(here).heal()
+    served.act(server_id, "migrate", host=there)
+    assert (state(served, server_id)[0], served.show(server_id)["host"]) == ("resized", there)
+
+
+def test_a_dead_new_host_does_not_keep_a_server_from_coming_back(served: ServedCloud) -> None:
+    server_id, here, there = a_moved_server(served)
+    served.stop_host(there)
+    served.act(server_id, "revert_resize")
+    for _ in range(8):
+        served.clock.ahead += 30
+        served.beat(served.hosts[here])
+        served.alive.manager.env.tasks.sweep()
+    assert (state(served, server_id), served.show(server_id)["host"]) == (("active", None, 1), here)
+    served.start_host(there)
+    assert powers(served, server_id, here, there) == (RUNNING, NONE), "it removed what does not live there"
+
+
+def test_a_dead_old_host_does_not_keep_a_server_from_being_confirmed(served: ServedCloud) -> None:
+    server_id, here, there = a_moved_server(served)
+    served.stop_host(here)
+    served.act(server_id, "confirm_resize")
+    for _ in range(8):
+        served.clock.ahead += 30
+        served.beat(served.hosts[there])
+        served.alive.manager.env.tasks.sweep()
+    assert (state(served, server_id), served.show(server_id)["host"]) == (("active", None, 1), there)
+    served.start_host(here)
+    assert powers(served, server_id, here, there) == (NONE, RUNNING)
+
+
+def test_a_restart_of_either_host_keeps_both_guests(served: ServedCloud) -> None:
+    server_id, here, there = a_moved_server(served)
+    for host in (here, there):
+        served.hosts[host].stop()
+        served.hosts[host].start()
+    assert powers(served, server_id, here, there) == (OFF, RUNNING)
+    served.act(server_id, "revert_resize")
+
+
+def test_it_is_confirmed_in_time(served: ServedCloud) -> None:
+    server_id, here, there = a_moved_server(served)
+    served.conf.set_override("resize_confirm_window", 1)
+    try:
+        with served.db.begin() as session:
+            session.query(Migration).update({"updated_at": Migration.created_at})
+        served.clock.ahead += 5
+        job = ConfirmResizes(served.alive.manager.env)
+        until = 0
+        while not job.run(system()):  # the window is a second of wall time
+            until += 1
+            assert until < 1000
+    finally:
+        served.conf.set_override("resize_confirm_window", 0)
+    assert state(served, server_id) == ("active", None, 1)
+    assert powers(served, server_id, here, there) == (NONE, RUNNING)
+
+
+def delete(cloud: Cloud, server_id: str) -> None:
+    cloud.delete(server_id)
+
+
+def reset(cloud: Cloud, server_id: str) -> None:
+    cloud.client.of(Servers).reset_state(cloud.admin, server_id, "active")
+
+
+@pytest.mark.parametrize("end", [delete, reset])
+@pytest.mark.parametrize("lost", ["guests.snapshot", "guests.spawn", "hosted_servers.finished", ""])
+def test_deleting_and_resetting_end_it(served: ServedCloud, end: Callable[[Cloud, str], None], lost: str) -> None:
+    server_id, *_ = a_server(served)
+    with served.bus.lose(lambda envelope: envelope.name == lost):
+        served.act(server_id, "migrate")
+        assert state(served, server_id)[0] == ("active" if lost else "resized")
+        end(served, server_id)
+    if end is reset:  # no task is left to tidy up: hosts find out by themselves
+        for host in served.hosts.values():
+            host.stop()
+            host.start()
+    served.recover()
+    assert served.images() == []
+    check_invariants(served)
+
+
+@pytest.mark.parametrize("case", step_cases(FLOWS["migrate"]), ids=" ".join)
+def test_a_migration_survives(served: ServedCloud, case: tuple[str, str]) -> None:
+    step, mode = case
+    before = "stopped" if step == "stop" else "active"
+    server_id, here, there = a_server(served, before)
+    with broken_step(served.alive, "migrate", step, mode) as saboteur:
+        served.act(server_id, "migrate", tolerant=True)
+        served.recover(8)
+        assert saboteur.acted
+    vm_state, host = state(served, server_id)[0], served.show(server_id)["host"]
+    if (vm_state, host) == (before, here):
+        assert mode == "fails" or case == ("snapshot", "killed after"), case
+        assert powers(served, server_id, here, there) == (RUNNING, NONE)
+    else:
+        assert (vm_state, host) == ("resized", there)
+        assert powers(served, server_id, here, there) == (OFF, OFF if before == "stopped" else RUNNING)
+    assert served.images() == []
+    check_invariants(served)
+
+
+@pytest.mark.parametrize("kind", ["confirm", "revert"])
+@pytest.mark.parametrize("mode", ["fails", "runs twice", "killed before", "killed after"])
+def test_confirming_and_reverting_survive(served: ServedCloud, kind: str, mode: str) -> None:
+    flow, verb = FLOWS[f"{kind}_migration"], f"{kind}_resize"
+    for step in flow.steps:
+        server_id, here, there = a_moved_server(served)
+        with broken_step(served.alive, flow.kind, step.name, mode) as saboteur:
+            served.act(server_id, verb, tolerant=True)
+            served.recover(8)
+            assert saboteur.acted
+        if served.show(server_id)["vm_state"] == "resized":
+            assert mode == "fails" and step.name in ("home", "settle"), step.name
+            served.act(server_id, verb)
+        assert state(served, server_id) == ("active", None, 1)
+        gone, lives = (here, there) if kind == "confirm" else (there, here)
+        assert served.show(server_id)["host"] == lives
+        assert powers(served, server_id, gone, lives) == (NONE, RUNNING)
+        check_invariants(served)
+        served.delete(server_id)
+
+
+@pytest.mark.parametrize("verb", ["migrate", "confirm_resize", "revert_resize"])
+def test_of_two_that_race_one_wins(served: ServedCloud, verb: str) -> None:
+    server_id, *_ = a_server(served) if verb == "migrate" else a_moved_server(served)
+    rival = {"migrate": "resize", "confirm_resize": "revert_resize", "revert_resize": "confirm_resize"}[verb]
+    with served.bus.lose(lambda envelope: envelope.name == "tasks.poke", 1):
+        served.act(server_id, verb)
+    for loser in (verb, rival):
+        with pytest.raises(InvalidServerState):
+            served.act(server_id, loser, flavor_id="tiny")
+    served.recover()
+    check_invariants(served)
