@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import resizing, server_images
+from novalite.conductor import resizing, server_images, server_ports
 from novalite.conductor.env import Env
 from novalite.context import Context
 from novalite.db import servers
@@ -34,6 +34,8 @@ def reset(
     db_tasks.end_open(session, server_id, ended)
     fault = {"fault": servers.fault(ended.sentence, 500, ended.sentence)} if state == ERROR else {}
     columns, hosts = resizing.give_up(session, server)
+    if server["migration_id"]:
+        server_ports.move(env, session, server_id, server["host"])
     columns |= {"vm_state": state, "task_state": None, "task_id": None, "rescue": None, **fault}
     servers.change(session, server_id, **columns)
     db_tasks.record_done(session, ctx, "resetState", server_id, server["project_id"])

@@ -16,6 +16,7 @@ from novalite.rpc.contracts.servers import Servers
 from novalite.states import PowerState
 from tests.cloud import Cloud
 from tests.flows.harness import broken_step, check_invariants, step_cases
+from tests.networked import a_network, check_ports, networked, on
 
 
 @pytest.fixture
@@ -81,6 +82,23 @@ def test_a_server_that_was_off_and_one_that_is_to_be_are_off(three: Cloud) -> No
         assert power(three, server["host"], server_id) is PowerState.SHUTDOWN
         three.start_host(lost)
     check_invariants(three)
+
+
+def test_ports_go_along_and_come_back_when_it_failed(tmp_path: Path) -> None:
+    with networked(tmp_path) as cloud:
+        member = cloud.rest()
+        cloud.ctx = Context(user_id=member.user_id, project_id=member.project_id, roles=("member", "reader"))
+        network = a_network(cloud, project=member.project_id)
+        server_id = cloud.create("web", networks=(on(network),), image_id=member.image())
+        lost = lose(cloud, server_id)
+        cloud.fail_everywhere("spawn", "no space left", times=1)
+        for _ in range(2):
+            cloud.act(server_id, "evacuate")
+            check_ports(cloud)
+        assert cloud.show(server_id)["vm_state"] == "active"
+        cloud.start_host(lost)
+        check_invariants(cloud)
+        check_ports(cloud)
 
 
 def test_one_that_cannot_be_switched_off_runs(three: Cloud) -> None:

@@ -4,6 +4,7 @@ once."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from novalite.rpc.contracts.servers import Servers
 from novalite.states import PowerState
 from tests.cloud import Cloud
 from tests.flows.harness import broken_step, check_invariants, step_cases
+from tests.networked import EMBEDDED, a_network, check_ports, interfaces_of, on
 from tests.served import ServedCloud
 
 OFF, RUNNING, NONE = PowerState.SHUTDOWN, PowerState.RUNNING, PowerState.NOSTATE
@@ -267,6 +269,23 @@ def test_confirming_and_reverting_survive(served: ServedCloud, kind: str, mode: 
         assert powers(served, server_id, gone, lives) == (NONE, RUNNING)
         check_invariants(served)
         served.delete(server_id)
+
+
+def test_ports_go_along(tmp_path: Path) -> None:
+    with ServedCloud(tmp_path, hosts=("alpha", "beta"), overrides=EMBEDDED) as cloud:
+        network = a_network(cloud)
+        server_id = cloud.create("web", networks=(on(network),))
+        (before,) = interfaces_of(cloud, server_id)
+        for verb in ("migrate", "revert_resize", "stop", "migrate", "confirm_resize", "start"):
+            cloud.act(server_id, verb)
+            check_invariants(cloud)
+            check_ports(cloud)
+        with cloud.bus.lose(lambda envelope: envelope.name == "hosted_servers.finished"):
+            cloud.act(server_id, "migrate")
+            reset(cloud, server_id)
+        cloud.recover()
+        check_ports(cloud)
+        assert interfaces_of(cloud, server_id)[0]["fixed_ips"] == before["fixed_ips"]
 
 
 @pytest.mark.parametrize("verb", ["migrate", "confirm_resize", "revert_resize"])
