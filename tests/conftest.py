@@ -9,7 +9,7 @@ import pytest
 
 from tests.cloud import Cloud
 
-pytest_plugins = ["tests.golden.plugin", "tests.services.fixtures", "tests.workers"]
+pytest_plugins = ["tests.golden.plugin", "tests.services.fixtures", "tests.services.ready", "tests.workers"]
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from novalite.db import schema
 from novalite.db.session import Database
+from tests.services.ready import Ready
 
 KINDS = [
     "sqlite",
@@ -47,8 +47,20 @@ def empty(request: pytest.FixtureRequest, make_database: MakeDatabase) -> Databa
     return make_database(request.param)
 
 
-@pytest.fixture
-def db(empty: Database) -> Database:
+@pytest.fixture(params=KINDS)
+def db(request: pytest.FixtureRequest, ready: Ready, tmp_path: Path) -> Iterator[Database]:
     """A database with every table and no row."""
-    schema.sync(empty)
-    return empty
+    with ready.lend(request.param, tmp_path) as url:
+        database = Database(url)
+        yield database
+        database.close()
+
+
+@pytest.fixture(params=KINDS)
+def cloud_url(request: pytest.FixtureRequest, ready: Ready, tmp_path: Path) -> Iterator[str | None]:
+    """Where a `Cloud` keeps its records; None: in a SQLite file of its own."""
+    if request.param == "sqlite":
+        yield None
+        return
+    with ready.lend(request.param, tmp_path) as url:
+        yield url

@@ -17,22 +17,17 @@ from novalite.objects.servers import CreateServers, ServerQuery
 from novalite.rpc.contracts.servers import Servers, Tasks
 from novalite.states import ACTIONS
 from tests.cloud import Cloud
-from tests.contract.db.conftest import KINDS
 from tests.flows.harness import check_invariants
 
 UNLIMITED = {f"quota.{name}": -1 for name in ("instances", "cores", "ram")}
 THREADS = 8
 
 
-@pytest.fixture(params=KINDS)
-def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cloud]:
+@pytest.fixture
+def cloud(cloud_url: str | None, tmp_path: Path) -> Iterator[Cloud]:
     """A control plane over a fresh database of each kind."""
-    server = None if request.param == "sqlite" else request.getfixturevalue(request.param)
-    url = server.create_database() if server else None
-    with Cloud(tmp_path, hosts=("alpha", "beta"), url=url, overrides=UNLIMITED) as made:
+    with Cloud(tmp_path, hosts=("alpha", "beta"), url=cloud_url, overrides=UNLIMITED) as made:
         yield made
-    if server:
-        server.drop_database(url)
 
 
 def at_once(work: Callable[[int], Any], count: int = THREADS) -> list[Any]:

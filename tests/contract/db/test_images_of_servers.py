@@ -10,20 +10,15 @@ import pytest
 from novalite.conductor.periodic.offload_shelved import OffloadShelved
 from novalite.context import system
 from novalite.rpc.bus import Envelope
-from tests.contract.db.conftest import KINDS
 from tests.flows.harness import check_invariants
 from tests.served import ServedCloud
 
 
-@pytest.fixture(params=KINDS)
-def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServedCloud]:
+@pytest.fixture
+def cloud(cloud_url: str | None, tmp_path: Path) -> Iterator[ServedCloud]:
     """A control plane over a fresh database of each kind, with bytes over HTTP."""
-    server = None if request.param == "sqlite" else request.getfixturevalue(request.param)
-    url = server.create_database() if server else None
-    with ServedCloud(tmp_path, hosts=("alpha", "beta"), url=url) as made:
+    with ServedCloud(tmp_path, hosts=("alpha", "beta"), url=cloud_url) as made:
         yield made
-    if server:
-        server.drop_database(url)
 
 
 def test_images_backups_and_shelves(cloud: ServedCloud) -> None:

@@ -17,22 +17,17 @@ from novalite.objects.servers import ServerAction
 from novalite.rpc.contracts.servers import Servers
 from novalite.rpc.contracts.tags import Tags
 from tests.cloud import Cloud
-from tests.contract.db.conftest import KINDS
 from tests.contract.db.test_flows_on_every_database import at_once
 from tests.flows.harness import check_invariants
 
 OPTIONS = {"conductor.reclaim_instance_interval": 3600, "quota.instances": 3}
 
 
-@pytest.fixture(params=KINDS)
-def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cloud]:
+@pytest.fixture
+def cloud(cloud_url: str | None, tmp_path: Path) -> Iterator[Cloud]:
     """Deleted servers are kept; a project may have three that are not."""
-    server = None if request.param == "sqlite" else request.getfixturevalue(request.param)
-    url = server.create_database() if server else None
-    with Cloud(tmp_path, hosts=("alpha",), url=url, overrides=OPTIONS) as made:
+    with Cloud(tmp_path, hosts=("alpha",), url=cloud_url, overrides=OPTIONS) as made:
         yield made
-    if server:
-        server.drop_database(url)
 
 
 def kept(cloud: Cloud, count: int) -> list[str]:
