@@ -428,6 +428,10 @@ class DriverUnsupported(NotImplementedHere):
     message = "The hypervisor of this host does not support {what}."
 
 
+class NetworksNotReady(NovaliteError):
+    message = "The networks of instance {server_id} are not ready on its host: {reason}"
+
+
 class InjectedFailure(DriverError):
     """What the fake driver raises when it was told to fail."""
 

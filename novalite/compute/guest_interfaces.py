@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from novalite.compute.networks import GuestNetworks
 from novalite.compute.virt.driver import Driver, PlugsInterfaces, able
 from novalite.context import Context
 from novalite.objects.host_networks import Vif
@@ -12,11 +13,13 @@ from novalite.rpc.contracts.interfaces import GuestInterfaces
 class GuestInterfacesEndpoint(GuestInterfaces):
     """See the contract."""
 
-    def __init__(self, driver: Driver) -> None:
-        self.driver = driver
+    def __init__(self, driver: Driver, networks: GuestNetworks) -> None:
+        self.driver, self.networks = driver, networks
 
     def attach(self, ctx: Context, server: GuestSpec, vif: Vif) -> None:
-        able(self.driver, PlugsInterfaces, "attaching network interfaces").attach_interface(server, vif)
+        driver = able(self.driver, PlugsInterfaces, "attaching network interfaces")
+        self.networks.ready(server)
+        driver.attach_interface(server, vif)
 
     def detach(self, ctx: Context, server: GuestSpec, vif: Vif) -> None:
         able(self.driver, PlugsInterfaces, "detaching network interfaces").detach_interface(server, vif)

@@ -10,6 +10,7 @@ from oslo_config import cfg
 from novalite import log
 from novalite.compute import build, consoles, power, rebuild, resize
 from novalite.compute.build import Bench
+from novalite.compute.networks import STARTING, GuestNetworks
 from novalite.compute.reporting import Outcome, Reporter, name_of
 from novalite.compute.snapshots import Snapshotter
 from novalite.compute.work import Job, WorkDesk
@@ -26,9 +27,11 @@ DISCARD = "discard"
 class GuestsEndpoint(Guests):
     """See the contract."""
 
-    def __init__(self, conf: cfg.ConfigOpts, bench: Bench, desk: WorkDesk, reporter: Reporter) -> None:
+    def __init__(
+        self, conf: cfg.ConfigOpts, bench: Bench, desk: WorkDesk, reporter: Reporter, networks: GuestNetworks
+    ) -> None:
         self.conf, self.bench, self.driver = conf, bench, bench.driver
-        self.desk, self.reporter = desk, reporter
+        self.desk, self.reporter, self.networks = desk, reporter, networks
         self.snapshots = Snapshotter(conf, bench.driver, reporter)
 
     def spawn(self, ctx: Context, work: HostWork) -> None:
@@ -75,9 +78,15 @@ class GuestsEndpoint(Guests):
     def _take(
         self, ctx: Context, work: HostWork, act: Callable[[Job, Outcome], None], slow: bool = False
     ) -> None:
+        def start(job: Job, outcome: Outcome) -> None:
+            if work.verb in STARTING and work.server.vifs:
+                outcome.step("networks")
+                self.networks.ready(work.server, job.check)
+            act(job, outcome)
+
         def run(job: Job) -> None:
             with log.bind(ctx):
-                self._do(ctx, work, lambda outcome: act(job, outcome))
+                self._do(ctx, work, lambda outcome: start(job, outcome))
 
         if not self.desk.submit(Job(work.server.id, run, name_of(work), build=slow)):
             LOG.info("%s of server %s is in hand already", work.verb, work.server.id)

@@ -30,6 +30,7 @@ from novalite.compute.guests import GuestsEndpoint
 from novalite.compute.host_images import HostImagesEndpoint
 from novalite.compute.image_cache import ImageCache
 from novalite.compute.lifecycle import LifecycleWatcher
+from novalite.compute.networks import GuestNetworks, NetworkNewsEndpoint
 from novalite.compute.periodic.image_cache import AgeImageCache
 from novalite.compute.periodic.pending_deletes import PendingDeletes
 from novalite.compute.periodic.report_resources import ReportResources
@@ -78,7 +79,9 @@ class ComputeManager:
         self.desk = WorkDesk(self.host, self.pools, self.watcher.idle)
         self.unfinished = Unfinished(Path(options.instances_path), self.host)
         self.bench = Bench(self.driver, ImageCache(conf), self.unfinished)
-        self.guests = GuestsEndpoint(conf, self.bench, self.desk, self.reporter)
+        needed = getattr(self.driver, "needs_networks", False)
+        self.networks = GuestNetworks(conf, client, self.host, needed)
+        self.guests = GuestsEndpoint(conf, self.bench, self.desk, self.reporter, self.networks)
         self.images = HostImagesEndpoint(self.bench, self.desk, client, self.host)
         self._wire_periodics()
 
@@ -95,8 +98,9 @@ class ComputeManager:
 
     def endpoints(self) -> list[Contract]:
         """What this daemon answers on the topic `compute` at its host."""
-        return [self.guests, self.images, GuestQuestionsEndpoint(self.driver),
-                GuestInterfacesEndpoint(self.driver)]  # fmt: skip
+        interfaces = GuestInterfacesEndpoint(self.driver, self.networks)
+        news = NetworkNewsEndpoint(self.networks)
+        return [self.guests, self.images, GuestQuestionsEndpoint(self.driver), interfaces, news]
 
     def start(self) -> None:
         """Connect to the hypervisor, waiting for it as configured. Raises DriverUnavailable when given up, and
@@ -109,6 +113,7 @@ class ComputeManager:
                 self.guests.snapshots.clean_up()
                 if self.driver.needs_images:  # real disks: nothing of them may be lost to a wrong name
                     stay(Path(self.conf.state_path, "compute_host"), self.host, self.driver.guests)
+                self.networks.start()
                 return
             except DriverUnavailable as error:
                 if deadline is not None and time.monotonic() > deadline:
@@ -125,6 +130,8 @@ class ComputeManager:
         ctx = system()
         if not self._insist(lambda: self.resources.started(ctx), "the conductor", timeout):
             return False
+        if not self.networks.settle(self.conf.host_networks.ready_timeout):
+            LOG.warning("The networks of guests are not ready yet; those that are to run are started all the same")
         try:
             self.recovery.run(ctx)
         except Exception as error:
@@ -154,6 +161,7 @@ class ComputeManager:
         self._stopping.set()
         self.watcher.close()
         finished = self.desk.close(grace)
+        self.networks.stop()
         self.reporter.stop()
         if self._own_pools:
             self.pools.close()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from oslo_config.cfg import ConfigOpts
 
     from novalite.conductor.feed import Feed
+    from novalite.conductor.networks.news import News
     from novalite.conductor.runner import TaskRunner
     from novalite.db.session import Database
     from novalite.rpc.client import Client
@@ -31,6 +32,7 @@ class Env:
     images: Any = None
     signer: Any = None
     feed: Feed = None  # type: ignore[assignment]
+    news: News = None  # type: ignore[assignment]
     tasks: TaskRunner = None  # type: ignore[assignment]
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     """What a task needs to know and nobody may write down, by task id: it waits in this process only."""

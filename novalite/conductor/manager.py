@@ -16,6 +16,7 @@ from novalite.conductor.env import Env
 from novalite.conductor.feed import Feed
 from novalite.conductor.identity import ExpireRevocations, make_signer
 from novalite.conductor.images import ConductorImages, ExpireUploads
+from novalite.conductor.networks.news import News
 from novalite.conductor.runner import TaskRunner
 from novalite.conductor.tasks import FLOWS
 from novalite.db import schema, services
@@ -49,6 +50,7 @@ ENDPOINTS = (
     ("novalite.conductor.identity", "IdentityEndpoint"),
     ("novalite.conductor.images", "ImagesEndpoint"),
     ("novalite.conductor.networks.endpoint", "NetworksEndpoint"),
+    ("novalite.conductor.networks.wanted", "WantedNetworksEndpoint"),
 )
 """Every noun a conductor answers for."""
 
@@ -81,6 +83,7 @@ class ConductorManager:
         self.db = db if db is not None else open_database(conf)
         self.env = Env(conf=conf, db=self.db, client=client, host=conf.host)
         self.env.feed = Feed(self.db, client, interval=0 if inline else 0.2)
+        self.env.news = News(self.db, client, interval=0 if inline else 0.1)
         self.env.tasks = TaskRunner(self.env, FLOWS, inline=inline, clock=clock)
         self._wire_companions(client)
         self._stopping = threading.Event()
@@ -115,6 +118,7 @@ class ConductorManager:
         """Begin to sweep; call when the endpoints are served."""
         self.wait_for_database()
         self.env.feed.start()
+        self.env.news.start()
         self.env.tasks.start()
 
     def heartbeat(self) -> None:
@@ -131,6 +135,7 @@ class ConductorManager:
         """Finish what runs, leave the rest to others."""
         self._stopping.set()
         self.env.tasks.stop(grace)
+        self.env.news.stop()
         self.env.feed.stop()
         self.db.close()
 

@@ -21,7 +21,7 @@ def main() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         try:
-            host.apply(HostNetworks.model_validate(asked["wanted"]), asked["afresh"])
+            host.apply(HostNetworks.model_validate(asked["wanted"]), asked["thorough"])
             answer = "ok"
         except NetworkCommandFailed as error:
             answer = str(error)

@@ -192,7 +192,7 @@ def test_a_restart_of_the_daemon_loses_no_packet_and_keeps_the_dhcp_server(world
     for _ in range(3):
         machine.kill_daemon()
         machine.apply(wanted(one.port, other.port))
-        machine.apply(wanted(one.port, other.port), afresh=True)
+        machine.apply(wanted(one.port, other.port), thorough=True)
     said = ping.communicate(timeout=20)[0]
     assert "60 packets transmitted, 60 packets received" in said
     assert machine.dhcp_servers() == servers

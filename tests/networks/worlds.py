@@ -127,19 +127,19 @@ class Machine(Space):
         self.settings: dict[str, Any] = {"address": self.address, "lease": 3600}
         self.agent: subprocess.Popen[str] | None = None
 
-    def apply(self, wanted: HostNetworks, afresh: bool = False) -> None:
+    def apply(self, wanted: HostNetworks, thorough: bool = False) -> None:
         """Have the daemon make it so."""
-        answer = self.ask(wanted, afresh)
+        answer = self.ask(wanted, thorough)
         assert answer == "ok", answer
 
-    def ask(self, wanted: HostNetworks, afresh: bool = False) -> str:
+    def ask(self, wanted: HostNetworks, thorough: bool = False) -> str:
         """The same, and what it says of it."""
         if self.agent is None:
             module = ("-m", "tests.networks.agent", json.dumps(self.settings), str(self.folder / "dhcp"))
             self.agent = self.popen(sys.executable, *module)
         assert self.agent.stdin is not None
         assert self.agent.stdout is not None
-        print(json.dumps({"wanted": wanted.model_dump(), "afresh": afresh}), file=self.agent.stdin, flush=True)
+        print(json.dumps({"wanted": wanted.model_dump(), "thorough": thorough}), file=self.agent.stdin, flush=True)
         line = self.agent.stdout.readline()
         if not line:
             raise AssertionError(self.agent.communicate(timeout=SECONDS)[1])

@@ -64,7 +64,8 @@ class Snapshots(Protocol):
 
 @runtime_checkable
 class Driver(Protocol):
-    """A hypervisor. `needs_images` is False for drivers that build no disks."""
+    """A hypervisor. `needs_images` is False for drivers that build no disks. Those whose guests have network cards
+    that this host has to connect say `needs_networks = True`."""
 
     name: str
     needs_images: bool

@@ -17,6 +17,7 @@ def changed(env: Env, ctx: Context, hosts: Iterable[str] = (), network_ids: Iter
     """Ports, groups, subnets, routers or floating addresses changed on these hosts, and on every host that has a
     port of one of these networks. Never raises: what was changed is committed already."""
     LOG.debug("Networks changed on hosts %s and networks %s", sorted(set(hosts)), sorted(set(network_ids)))
+    env.news.add(hosts, network_ids)
 
 
 def ports_gone(env: Env, ctx: Context, ports: Iterable[Record]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from novalite.networks.on_host import commands, dnsmasq, links
 from novalite.networks.on_host.plan import Host, Plan, plan
-from novalite.networks.on_host.ruleset import Ruleset, transaction
+from novalite.networks.on_host.ruleset import TABLES, Ruleset, removal, transaction
 from novalite.objects.host_networks import HostNetworks
 
 LOG = logging.getLogger(__name__)
@@ -46,24 +46,35 @@ class NetworkHost:
         self._servers = dnsmasq.Servers(folder)
         self._rules: Ruleset | None = None
 
-    def apply(self, wanted: HostNetworks, afresh: bool = False) -> Plan:
+    def apply(self, wanted: HostNetworks, thorough: bool = False) -> Plan:
         """Make it so, and answer what was planned. Raises NetworkCommandFailed; doing it again goes on from there.
 
-        `afresh`: the firewall is written anew as a whole, whatever became of it meanwhile.
+        `thorough`: the firewall is not believed to be there because it was made.
         """
         found = _look()
-        made = plan(wanted, self.settings, links.zones(found))
+        zones = links.zones(found)
+        made = plan(wanted, self.settings, zones)
+        if not made.bridges and not zones:
+            self._withdraw(made)
+            return made
         lost = [name for name in made.uplinks if name not in found]
         if lost:
             raise commands.NetworkCommandFailed(reason=f"there is no interface {', '.join(lost)}")
-        self._firewall(made.rules, afresh)  # before anything that it is to guard
+        self._firewall(made.rules, thorough)  # before anything that it is to guard
         commands.batch("ip", links.steps(made, found))
         commands.batch("ip", self._servers.converge(made.servers, set(found)))
         commands.batch("bridge", links.forwarding(made, found))
         return made
 
-    def _firewall(self, rules: Ruleset, afresh: bool) -> None:
-        if self._rules is not None and not afresh:
+    def _withdraw(self, made: Plan) -> None:
+        """There are no networks here: a host that never had any is not touched, one that had is as before."""
+        self._servers.converge(made.servers, set())
+        if self._rules is not None:
+            commands.run(["nft", "-f", "-"], said=removal())
+            self._rules = None
+
+    def _firewall(self, rules: Ruleset, thorough: bool) -> None:
+        if self._rules is not None and not (thorough and not _guarded()):
             change = transaction(self._rules, rules)
             if not change:
                 return
@@ -76,6 +87,12 @@ class NetworkHost:
         self._rules = None
         commands.run(["nft", "-f", "-"], said=transaction(None, rules))
         self._rules = rules
+
+
+def _guarded() -> bool:
+    """Whether our tables are there."""
+    there = commands.run(["nft", "list", "tables"]).splitlines()
+    return all(f"table {table}" in there for table in TABLES)
 
 
 def _look() -> dict[str, links.Link]:

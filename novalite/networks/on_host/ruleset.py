@@ -144,8 +144,7 @@ def transaction(old: Ruleset | None, new: Ruleset) -> str:
     """What `nft -f` makes of `old` to have `new`; empty when they are the same. None: whatever is there goes."""
     lines: list[str] = []
     if old is None:
-        for table in TABLES:
-            lines += [f"add table {table}", f"delete table {table}", f"add table {table}"]
+        lines += [*removal().splitlines(), *(f"add table {table}" for table in TABLES)]
         old = Ruleset()
     gone = [name for name in old.chains if name not in new.chains]
     changed = [name for name, rules in new.chains.items() if old.chains.get(name) != rules]
@@ -168,6 +167,11 @@ def transaction(old: Ruleset | None, new: Ruleset) -> str:
     lines += [f"delete chain {_of(name)}" for name in gone]
     lines += [f"delete set {_of(name)}" for name in old.sets if name not in new.sets]
     return "".join(f"{line}\n" for line in lines)
+
+
+def removal() -> str:
+    """What `nft -f` makes of whatever there is of ours to have nothing."""
+    return "".join(f"add table {table}\ndelete table {table}\n" for table in TABLES)
 
 
 def _of(name: Name) -> str:

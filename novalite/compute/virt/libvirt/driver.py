@@ -26,6 +26,7 @@ from novalite.compute.virt.libvirt import (
     resize,
     snapshots,
     states,
+    vifs,
 )
 from novalite.compute.virt.libvirt.connection import Connection
 from novalite.compute.virt.libvirt.events import Events
@@ -56,11 +57,12 @@ class _Ready:
     facts: HostFacts
 
 
-class LibvirtDriver(resize.Resizing):
+class LibvirtDriver(resize.Resizing, vifs.Plugging):
     """Implements `novalite.compute.virt.driver.Driver`; see its docstrings."""
 
     name = "libvirt"
     needs_images = True
+    needs_networks = True
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.conf = conf
@@ -295,7 +297,8 @@ class LibvirtDriver(resize.Resizing):
     def define(self, guest: Domain, spec: GuestSpec, hardware: Hardware) -> None:
         """Define the guest, also anew, with the disks that are there."""
         attached = self.disks.attached(spec)
-        guest.define(domain(spec, hardware, attached, str(self._log(spec.id))).to_xml())
+        cards = vifs.interfaces(spec, hardware)
+        guest.define(domain(spec, hardware, attached, str(self._log(spec.id)), cards).to_xml())
         self._ours.add(spec.id)
 
     def _log(self, server_id: str) -> Path:

@@ -1,0 +1,205 @@
+"""Networks of this host kept as the conductor wants them: asked for when it says so, before a guest starts, and
+once in a while. One thread does it; builds wait for it, with a deadline.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from oslo_config import cfg
+
+from novalite.context import Context, system
+from novalite.errors import NetworksNotReady, NovaliteError
+from novalite.networks.on_host.host import NetworkHost, obstacle
+from novalite.networks.on_host.plan import Host
+from novalite.objects.host_networks import HostNetworks
+from novalite.objects.servers import GuestSpec
+from novalite.rpc.client import Client
+from novalite.rpc.contracts.host_networks import NetworkNews, WantedNetworks
+
+LOG = logging.getLogger(__name__)
+
+STARTING = {"spawn", "rebuild", "rescue", "unrescue", "start", "reboot_hard", "reboot", "resume", "resize_start"}
+"""Verbs after which a guest runs that may not have run before."""
+GATHER = 0.05
+"""Seconds in which further news is waited for before it is acted upon."""
+AGAIN = 2.0
+"""Seconds after which what failed is tried again."""
+
+
+def settings(conf: cfg.ConfigOpts) -> Host:
+    """What the operator decided for this host."""
+    own = conf.host_networks
+    return Host(
+        address=own.tunnel_address or str(conf.compute.my_ip),
+        vxlan_port=own.vxlan_port,
+        interfaces=dict(own.physical_interfaces),
+        lease=own.dhcp_lease_seconds,
+    )
+
+
+class GuestNetworks:
+    """`needed` False, for a driver whose guests have no real network cards: nothing is made and nobody waits.
+
+    Tests give `machine`, and `obstacle` as a sentence.
+    """
+
+    def __init__(
+        self, conf: cfg.ConfigOpts, client: Client, host: str, needed: bool,
+        machine: Any = None, obstacle: Callable[[], str | None] = obstacle,
+    ) -> None:  # fmt: skip
+        self.conf, self.host, self.needed = conf, host, needed
+        self._conductor = client.of(WantedNetworks)
+        self._machine = machine or NetworkHost(settings(conf), Path(conf.state_path) / "networks")
+        self._find_obstacle = obstacle
+        self.problem: str | None = None
+        self._wanted: HostNetworks | None = None
+        self._ports: frozenset[str] = frozenset()
+        self._refused: Mapping[str, str] = {}
+        self._error = "the conductor has not been asked yet"
+        self._lock = threading.Lock()
+        self._turn = threading.Condition(self._lock)
+        self._asked = self._begun = self._ended = 0
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    # --- life ---------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to keep them. What stands in the way is said in the log; guests without networks do not mind."""
+        if not self.needed or self._thread is not None:
+            return
+        self.problem = self._find_obstacle()
+        if self.problem is not None:
+            LOG.warning("Guests with networks will be refused on this host: %s", self.problem)
+            return
+        self._thread = threading.Thread(target=self._keep, name="guest-networks", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Change nothing more; all stays as it is."""
+        with self._lock:
+            self._stopping = True
+            self._turn.notify_all()
+        if self._thread is not None:
+            self._thread.join(10)
+
+    def poke(self) -> int:
+        """Ask the conductor soon; answers the number of the round that will have done so."""
+        with self._lock:
+            self._asked = self._begun + 1
+            self._turn.notify_all()
+            return self._asked
+
+    def settle(self, timeout: float) -> bool:
+        """Ask now, and wait at most `timeout` seconds until it is done. True where there is nothing to do."""
+        if self._thread is None:
+            return True
+        number, deadline = self.poke(), time.monotonic() + timeout
+        with self._lock:
+            return self._wait_for(number, deadline - time.monotonic()) and not self._error
+
+    # --- guests -------------------------------------------------------------------------------
+
+    def ready(self, spec: GuestSpec, check: Callable[[], None] = lambda: None) -> None:
+        """Return when every network of the guest is there. Raises NetworksNotReady when that cannot be, or takes too
+        long, and what `check` raises, which is called often."""
+        ports = {vif.port_id for vif in spec.vifs}
+        if not self.needed or not ports:
+            return
+        if self._thread is None:
+            raise NetworksNotReady(server_id=spec.id, reason=self.problem or "this host is not started")
+        if ports <= self._ports:
+            return
+        number, deadline = self.poke(), time.monotonic() + self.conf.host_networks.ready_timeout
+        while True:
+            check()
+            with self._lock:
+                self._wait_for(number, 1.0)
+                if ports <= self._ports:
+                    return
+                answered, error = self._ended >= number, self._error
+                if answered and not error:
+                    raise NetworksNotReady(server_id=spec.id, reason=self._why(spec, ports - self._ports))
+            if self._stopping or time.monotonic() > deadline:
+                raise NetworksNotReady(server_id=spec.id, reason=error or "it takes too long")
+            if answered:
+                number = self._begun + 1
+
+    def _wait_for(self, number: int, seconds: float) -> bool:
+        """Until that round is over, or everything is; with the lock held."""
+        return self._turn.wait_for(lambda: self._ended >= number or self._stopping, seconds)
+
+    def _why(self, spec: GuestSpec, missing: Iterable[str]) -> str:
+        nets = {vif.port_id: vif.network_id for vif in spec.vifs}
+        for port in sorted(missing):
+            if nets[port] in self._refused:
+                return f"network {nets[port]}: {self._refused[nets[port]]}"
+        return f"the conductor knows no port {min(missing)} on this host"
+
+    # --- the thread ---------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        due = 0.0
+        while True:
+            with self._lock:
+                self._turn.wait_for(lambda: self._asked > self._begun or self._stopping,
+                                    max(0.0, due - time.monotonic()))  # fmt: skip
+                if self._stopping:
+                    return
+                told = self._asked > self._begun
+            if told:
+                time.sleep(GATHER)
+            with self._lock:
+                self._begun += 1
+                number = self._begun
+            good = self._round(thorough=not told)
+            with self._lock:
+                self._ended = number
+                self._turn.notify_all()
+            due = time.monotonic() + (self.conf.host_networks.sync_interval if good else AGAIN)
+
+    def _round(self, thorough: bool) -> bool:
+        """Ask and make it so; True when that was done. `thorough`: look also whether all that was made is there."""
+        try:
+            known = "" if self._wanted is None or self._error else self._wanted.version
+            address = self._machine.settings.address
+            said = self._conductor.of_host(system(), self.host, address, known)
+            if said is None and not thorough:
+                return True
+            wanted = said if said is not None else self._wanted
+            assert wanted is not None
+            plan = self._machine.apply(wanted, thorough)
+        except Exception as error:
+            if not isinstance(error, NovaliteError):
+                LOG.exception("Networks of this host could not be made")
+            known_error = isinstance(error, NovaliteError)
+            self._failed(str(error) if known_error else f"an unexpected {type(error).__name__}")
+            return False
+        for network, why in plan.refused.items():
+            if self._refused.get(network) != why:
+                LOG.warning("Network %s cannot be had on this host: %s", network, why)
+        with self._lock:
+            self._wanted, self._ports, self._refused, self._error = wanted, plan.ports, plan.refused, ""
+        return True
+
+    def _failed(self, why: str) -> None:
+        if why != self._error:
+            LOG.warning("Networks of this host are not as they should be, trying again: %s", why)
+        with self._lock:
+            self._error = why
+
+
+class NetworkNewsEndpoint(NetworkNews):
+    """See the contract."""
+
+    def __init__(self, networks: GuestNetworks) -> None:
+        self.networks = networks
+
+    def changed(self, ctx: Context) -> None:
+        self.networks.poke()

@@ -1,0 +1,22 @@
+"""[host_networks]: how a compute host carries the networks of its guests."""
+
+from oslo_config import cfg
+
+GROUP = "host_networks"
+OPTS = [
+    cfg.StrOpt("tunnel_address", default="",
+               help="Address of this host to which others send VXLAN packets. Empty: [compute] my_ip."),
+    cfg.PortOpt("vxlan_port", default=4789, min=1,
+                help="UDP port of VXLAN (RFC 7348), the same on all hosts. One that another VXLAN of this host uses "
+                     "for the same numbers is not free."),
+    cfg.DictOpt("physical_interfaces", default={},
+                help="Interface of this host on each physical network, as name:interface. It belongs to novalite "
+                     "alone, and has no address of its own."),
+    cfg.IntOpt("dhcp_lease_seconds", mutable=False, default=86400, min=120,
+               help="Seconds for which guests are given their addresses."),
+    cfg.FloatOpt("ready_timeout", default=30.0, min=1.0,
+                 help="Seconds the networks of a guest may take to be there before its start is given up."),
+    cfg.FloatOpt("sync_interval", mutable=True, default=60.0, min=1.0,
+                 help="Seconds between looks whether everything is as the conductor wants it. Changes are made "
+                      "when they are told; this makes up for what was lost."),
+]  # fmt: skip

@@ -1,0 +1,192 @@
+"""When a host's networks are asked for and made, and what builds wait for; the machine and the conductor are
+scripted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from novalite.compute.networks import GuestNetworks, NetworkNewsEndpoint
+from novalite.conf.load import for_tests
+from novalite.context import Context, system
+from novalite.errors import BuildFailed, NetworksNotReady
+from novalite.networks.on_host.commands import NetworkCommandFailed
+from novalite.networks.on_host.plan import Plan
+from novalite.objects.host_networks import HostNetworks, LocalPort, Vif
+from novalite.rpc.client import Client
+from novalite.rpc.contracts.host_networks import NetworkNews, WantedNetworks
+from novalite.rpc.local import LocalBus
+from tests.networks.builders import NET, a_port, wanted
+from tests.unit.compute.scripted import A, until
+
+
+class ScriptedConductor(WantedNetworks):
+    """Wants these ports."""
+
+    def __init__(self) -> None:
+        self.ports: tuple[LocalPort, ...] = ()
+        self.asked: list[str] = []
+        self.open = threading.Event()
+        self.open.set()
+
+    def of_host(self, ctx: Context, host: str, address: str, known: str = "") -> HostNetworks | None:
+        self.open.wait(20)
+        self.asked.append(known)
+        version = ",".join(port.id for port in self.ports) or "none"
+        return None if known == version else wanted(*self.ports, version=version)
+
+
+class ScriptedMachine:
+    """Makes what is wanted, unless told to fail."""
+
+    def __init__(self) -> None:
+        self.settings = SimpleNamespace(address="10.77.0.1")
+        self.made: list[tuple[str, bool]] = []
+        self.errors: list[Exception] = []
+        self.refused: dict[str, str] = {}
+
+    def apply(self, state: HostNetworks, thorough: bool) -> Plan:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.made.append((state.version, thorough))
+        ports = () if self.refused else state.ports
+        return Plan(ports=frozenset(port.id for port in ports), refused=self.refused)
+
+
+class Keeper:
+    """One host's networks with everything around them."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.conductor, self.machine, self.bus = ScriptedConductor(), ScriptedMachine(), LocalBus()
+        self.obstacle: str | None = None
+        conf = for_tests({"host": "alpha", "host_networks.ready_timeout": 5.0, "host_networks.sync_interval": 60.0,
+                          **settings})  # fmt: skip
+        self.client = Client(self.bus)
+        self.networks = GuestNetworks(
+            conf, self.client, "alpha", True, machine=self.machine, obstacle=lambda: self.obstacle
+        )
+        self.servers = [
+            self.bus.serve("conductor", "controller", [self.conductor]),
+            self.bus.serve("compute", "alpha", [NetworkNewsEndpoint(self.networks)]),
+        ]
+        for server in self.servers:
+            server.start()
+
+    def tell(self) -> None:
+        """What the conductor does after a change."""
+        self.client.of(NetworkNews, host="alpha").changed(system())
+
+    def close(self) -> None:
+        self.conductor.open.set()
+        self.networks.stop()
+        for server in self.servers:
+            server.stop()
+
+
+@pytest.fixture
+def keeper() -> Iterator[Keeper]:
+    """Not started."""
+    made = Keeper()
+    yield made
+    made.close()
+
+
+def spec(*ports: LocalPort) -> Any:
+    """A guest with these ports."""
+    vifs = tuple(Vif(port_id=port.id, mac=port.mac, network_id=port.network_id) for port in ports)
+    return SimpleNamespace(id=A, vifs=vifs)
+
+
+def test_a_guest_waits_for_its_networks_and_those_that_are_there_cost_nothing(keeper):
+    keeper.networks.start()
+    assert keeper.networks.settle(10)
+    keeper.conductor.ports = (a_port(5),)
+    keeper.networks.ready(spec(a_port(5)))
+    asked = len(keeper.conductor.asked)
+    assert keeper.machine.made[-1] == (a_port(5).id, False)
+    keeper.networks.ready(spec(a_port(5)))
+    assert len(keeper.conductor.asked) == asked
+
+
+def test_a_guest_without_networks_does_not_care(keeper):
+    keeper.obstacle = "nft missing: apt-get install nftables"
+    keeper.networks.start()
+    keeper.networks.ready(spec())
+    assert keeper.conductor.asked == []
+    with pytest.raises(NetworksNotReady, match="nft missing: apt-get install nftables"):
+        keeper.networks.ready(spec(a_port(5)))
+
+
+def test_a_driver_without_real_cards_has_nothing_made(keeper):
+    conf = for_tests({"host": "beta"})
+    idle = GuestNetworks(conf, keeper.client, "beta", False, machine=keeper.machine)
+    idle.start()
+    idle.ready(spec(a_port(5)))
+    assert idle.settle(1)
+    assert keeper.conductor.asked == keeper.machine.made == []
+
+
+def test_a_port_that_nobody_wants_here_is_refused_at_once(keeper):
+    keeper.networks.start()
+    with pytest.raises(NetworksNotReady, match=f"the conductor knows no port {a_port(5).id} on this host"):
+        keeper.networks.ready(spec(a_port(5)))
+
+
+def test_a_network_that_the_host_cannot_have_is_named_with_the_reason(keeper):
+    keeper.conductor.ports = (a_port(5),)
+    keeper.machine.refused = {NET: "this host carries no networks of type vlan"}
+    keeper.networks.start()
+    with pytest.raises(NetworksNotReady, match=f"network {NET}: this host carries no networks of type vlan"):
+        keeper.networks.ready(spec(a_port(5)))
+
+
+def test_what_failed_is_tried_again_while_the_guest_waits(keeper):
+    keeper.conductor.ports = (a_port(5),)
+    keeper.machine.errors = [NetworkCommandFailed(reason="busy")]
+    keeper.networks.start()
+    keeper.networks.ready(spec(a_port(5)))
+    assert [version for version, _ in keeper.machine.made] == [a_port(5).id]
+
+
+def test_waiting_has_an_end_and_a_build_that_is_cancelled_does_not_wait_for_it():
+    keeper = Keeper(**{"host_networks.ready_timeout": 1.0})
+    try:
+        keeper.conductor.open.clear()
+        keeper.networks.start()
+        with pytest.raises(NetworksNotReady, match="not ready on its host"):
+            keeper.networks.ready(spec(a_port(5)))
+
+        def check() -> None:
+            raise BuildFailed("no longer wanted")
+
+        with pytest.raises(BuildFailed):
+            keeper.networks.ready(spec(a_port(5)), check)
+    finally:
+        keeper.close()
+
+
+def test_news_are_acted_upon_and_the_same_again_changes_nothing(keeper):
+    keeper.networks.start()
+    until(lambda: keeper.machine.made)
+    keeper.conductor.ports = (a_port(5), a_port(6))
+    keeper.tell()
+    until(lambda: len(keeper.machine.made) == 2)
+    assert keeper.machine.made[-1] == (f"{a_port(5).id},{a_port(6).id}", False)
+    keeper.tell()
+    until(lambda: len(keeper.conductor.asked) == 3)
+    assert keeper.networks.settle(10)
+    assert len(keeper.machine.made) == 2
+
+
+def test_once_in_a_while_everything_is_looked_at():
+    keeper = Keeper(**{"host_networks.sync_interval": 1.0})
+    try:
+        keeper.networks.start()
+        until(lambda: len(keeper.machine.made) >= 2)
+        assert keeper.machine.made[1] == ("none", True)
+    finally:
+        keeper.close()
