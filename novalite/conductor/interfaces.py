@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import server_interfaces
+from novalite.conductor import server_interfaces, server_ports
 from novalite.conductor.env import Env
 from novalite.conductor.servers import ServersEndpoint, scope
 from novalite.conductor.tasks.attach_interface import told
 from novalite.context import Context
 from novalite.db import interfaces, servers
 from novalite.db import tasks as db_tasks
+from novalite.db.networks import hosts
 from novalite.errors import Conflict, from_wire
 from novalite.objects.base import Record
 from novalite.objects.network_errors import PortNotFound
@@ -85,13 +86,17 @@ class InterfacesEndpoint(Interfaces):
         self.env.db.run(work)
 
     def _held(self, session: Session, ctx: Context, server_id: str) -> Record:
+        """The server, to be changed in its interfaces; its host and others are told when that is done."""
         servers.hold(session, server_id)
-        return servers.get(session, server_id, scope(ctx))
+        server = servers.get(session, server_id, scope(ctx))
+        found = interfaces.of_server(session, server_id)
+        server_ports.tell(self.env, session, found, hosts.of_networks(session, {port["net_id"] for port in found}))
+        return server
 
 
 def shown(interface: Record) -> Record:
     """An interface as it is answered."""
-    return {key: value for key, value in interface.items() if key not in ("index", "made")}
+    return {key: value for key, value in interface.items() if key not in ("index", "made", "host")}
 
 
 def one_of(found: list[Record], port_id: str) -> Record:

@@ -14,7 +14,7 @@ from novalite.conductor.env import Env
 from novalite.conductor.server_networks import offered
 from novalite.conductor.task import Task
 from novalite.db import interfaces
-from novalite.db.networks import ports
+from novalite.db.networks import hosts, ports
 from novalite.objects.base import Record
 from novalite.objects.host_networks import Vif
 
@@ -29,7 +29,9 @@ def plug(env: Env, task: Task, session: Session) -> list[str] | None:
     for index, wanted in enumerate(plan["ports"]):
         if index not in there:
             plug_one(session, server, task.done["claim"], index, wanted, plan["groups"])
-    return [port["port_id"] for port in interfaces.of_server(session, task.server_id)]
+    found = interfaces.of_server(session, task.server_id)
+    tell(env, session, found)
+    return [port["port_id"] for port in found]
 
 
 def plug_one(
@@ -65,11 +67,12 @@ def unplug(env: Env, task: Task, session: Session) -> None:
 def give_back(env: Env, session: Session, server_id: str) -> None:
     """The server has no ports any more: those made for it are gone, the others are as before it took them."""
     if offered(env.conf):
-        let_go(session, interfaces.of_server(session, server_id))
+        let_go(env, session, interfaces.of_server(session, server_id))
 
 
-def let_go(session: Session, found: list[Record]) -> None:
+def let_go(env: Env, session: Session, found: list[Record]) -> None:
     """These interfaces are no more: ports that were made for them are gone, the others are nobody's."""
+    tell(env, session, found, hosts.of_networks(session, {port["net_id"] for port in found}))
     if made := [port["port_id"] for port in found if port["made"]]:
         ports.remove(session, made)
     if given := [port["port_id"] for port in found if not port["made"]]:
@@ -78,8 +81,17 @@ def let_go(session: Session, found: list[Record]) -> None:
 
 def move(env: Env, session: Session, server_id: str, host: str | None) -> None:
     """The server's ports are on that host from now on; None: on none."""
-    if offered(env.conf):
+    if offered(env.conf) and (found := interfaces.of_server(session, server_id)):
         interfaces.bind(session, server_id, host)
+        tell(env, session, found, {host} if host is not None else set())
+
+
+def tell(env: Env, session: Session, found: list[Record], more: set[str] | None = None) -> None:
+    """Once this is committed, hosts are told of it: those that have or had these interfaces, all that have others on
+    the same networks, and `more`."""
+    if found:
+        names = {port["host"] for port in found} | (more or set())
+        env.news.after_commit(session, names, {port["net_id"] for port in found})
 
 
 def follow(env: Env, session: Session, server_id: str) -> None:

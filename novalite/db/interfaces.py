@@ -55,6 +55,7 @@ _GROUPS = (
 _PORT = (
     NetworkPort.id, NetworkPort.network_id, NetworkPort.mac_address, NetworkPort.status, NetworkPort.tag,
     NetworkPort.device_index, NetworkPort.made_for_device, NetworkPort.port_security_enabled, NetworkPort.vnic_type,
+    NetworkPort.host,
 )  # fmt: skip
 _INTERFACES = (
     select(*_PORT, IpAllocation.subnet_id, IpAllocation.ip_address)
@@ -115,8 +116,8 @@ def group_names(session: Session, server_ids: Sequence[str]) -> dict[str, list[s
 
 
 def of_server(session: Session, server_id: str) -> list[Record]:
-    """Every interface: port_id, net_id, mac_addr, port_state, fixed_ips (subnet_id, ip_address), tag, and `index`
-    and `made` (the port was made for the server and goes with it). One statement."""
+    """Every interface: port_id, net_id, mac_addr, port_state, fixed_ips (subnet_id, ip_address), tag, and `index`,
+    `host` ("" for none) and `made` (the port was made for the server and goes with it). One statement."""
     found: dict[str, Record] = {}
     for row in run_statement(session, _INTERFACES, b_server=server_id):
         port = found.setdefault(
@@ -124,6 +125,7 @@ def of_server(session: Session, server_id: str) -> list[Record]:
             {
                 "port_id": row.id, "net_id": row.network_id, "mac_addr": row.mac_address, "port_state": row.status,
                 "fixed_ips": [], "tag": row.tag, "index": row.device_index, "made": bool(row.made_for_device),
+                "host": row.host,
             },
         )  # fmt: skip
         if row.ip_address is not None:

@@ -7,6 +7,9 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
 from novalite import context
 from novalite.db.networks import hosts
 from novalite.errors import NovaliteError
@@ -55,6 +58,16 @@ class News:
             self._wake.set()
         else:
             self.flush()
+
+    def after_commit(self, session: Session, names: Iterable[str], network_ids: Iterable[str]) -> None:
+        """The same once the session's transaction is committed; nothing when it is not."""
+        told, networks = set(names), set(network_ids)
+
+        def tell(_: Session) -> None:
+            if not session.in_nested_transaction():
+                self.add(told, networks)
+
+        event.listen(session, "after_commit", tell)
 
     def flush(self) -> None:
         """Tell everybody whom it concerns; who cannot be told asks by itself later."""

@@ -33,6 +33,7 @@ def prepare(env: Env, session: Session, asked: Asked) -> Prepared:
     index = max((port["index"] for port in there), default=-1) + 1
     port_id = server_ports.plug_one(session, server, server["host"], index, wanted, None)
     (vif,) = [one for one in interfaces.vifs(session, server["id"]) if one.port_id == port_id]
+    env.news.after_commit(session, {server["host"] or ""}, {vif.network_id})
     return Prepared(args={"port": port_id, "vif": vif.model_dump(mode="json")}, facts={"port_id": port_id})
 
 
@@ -84,7 +85,7 @@ def settle(env: Env, task: Task, session: Session) -> None:
 
 def failed(env: Env, task: Task, session: Session, error: NovaliteError) -> bool:
     """The port is as before; the action's event says why."""
-    server_ports.let_go(session, port_of(session, task))
+    server_ports.let_go(env, session, port_of(session, task))
     servers.release(session, task.server_id, task.id)
     return False
 

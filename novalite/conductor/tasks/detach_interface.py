@@ -27,7 +27,7 @@ def prepare(env: Env, session: Session, asked: Asked) -> Prepared:
 
 def settle(env: Env, task: Task, session: Session) -> None:
     """The port is gone if it was made for the server, else as before the server took it."""
-    server_ports.let_go(session, port_of(session, task))
+    server_ports.let_go(env, session, port_of(session, task))
     servers.release(session, task.server_id, task.id)
 
 
