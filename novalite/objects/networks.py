@@ -14,8 +14,7 @@ KINDS: tuple[Kind, ...] = (
 )  # fmt: skip
 """Everything the network service keeps; also the names of quotas."""
 
-DHCP, ROUTER_INTERFACE, ROUTER_GATEWAY, FLOATING_IP = (
-    "network:dhcp",
+ROUTER_INTERFACE, ROUTER_GATEWAY, FLOATING_IP = (
     "network:router_interface",
     "network:router_gateway",
     "network:floatingip",

@@ -13,6 +13,7 @@ from novalite.conductor.env import Env
 from novalite.conductor.identity import IdentityEndpoint, make_signer
 from novalite.conductor.images import ImagesEndpoint
 from novalite.conductor.networks.endpoint import NetworksEndpoint
+from novalite.conductor.networks.news import News
 from novalite.conf.load import for_tests
 from novalite.identity.embedded import EmbeddedIdentity, IdentityNewsEndpoint
 from novalite.rpc.client import Client
@@ -42,6 +43,7 @@ class Companions:
         self.client = Client(self.bus)
         self.env = Env(conf=self.conf, db=self.db, client=self.client, host="here")
         self.env.signer = make_signer(self.db)
+        self.env.news = News(self.db, self.client, interval=0)
         self.bus.serve("conductor", "here", self.endpoints()).start()
         self.http, self.identity = self.worker()
         self.admin = self.login("admin", PASSWORD, project="admin")

@@ -46,8 +46,12 @@ def facts(session: Session, host: str) -> Facts:
     net_ids = sorted({port["network_id"] for port in mine})
     others = _others(session, host, net_ids)
     rules = groups.rules_of(session, sorted({one for port in mine for one in port["security_groups"]}))
-    remote = {rule["remote_group_id"] for found in rules.values() for rule in found if rule["remote_group_id"]}
-    ends = select(NetworkHost.host, NetworkHost.address).where(NetworkHost.host.in_({one[2] for one in others}))
+    remote = {
+        rule["remote_group_id"] for found in rules.values() for rule in found if rule["remote_group_id"]
+    }
+    ends = select(NetworkHost.host, NetworkHost.address).where(
+        NetworkHost.host.in_({one[2] for one in others})
+    )
     called = select(Server.id, Server.hostname).where(Server.id.in_({port["device_id"] for port in mine}))
     return Facts(
         ports=mine,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from novalite.context import Context
 from novalite.db.models.network_services import FloatingIp, Router
 from novalite.db.models.networks import Network, NetworkPort, NetworkTag, Subnet
-from novalite.db.networks import ports, rows, segments
+from novalite.db.networks import rows, segments
 from novalite.objects.base import Record
 from novalite.objects.network_errors import (
     ExternalNetworkInUse,
@@ -20,7 +20,7 @@ from novalite.objects.network_errors import (
     NetworkNotFound,
     SharedNetworkInUse,
 )
-from novalite.objects.networks import DHCP, ROUTER_GATEWAY
+from novalite.objects.networks import ROUTER_GATEWAY
 
 
 def may_use(ctx: Context) -> Any:
@@ -110,13 +110,13 @@ def _only_default(session: Session, network_id: str, values: Mapping[str, Any]) 
         rows.touch(session, Network, Network.id != network_id, Network.is_default, is_default=False)
 
 
-def remove(session: Session, network_id: str) -> list[Record]:
-    """The network, its subnets and its own DHCP ports, which are answered; NetworkInUse while others use it."""
+def remove(session: Session, network_id: str) -> None:
+    """The network and its subnets; NetworkInUse while it has ports."""
     get(session, network_id, lock="write")
-    found = ports.fetch(session, NetworkPort.network_id == network_id)
-    used = [port["id"] for port in found if port["device_owner"] != DHCP]
+    port = NetworkPort
+    used = session.scalars(select(port.id).where(port.network_id == network_id).limit(5)).all()
     if used:
-        some = ", ".join(used[:5])
+        some = ", ".join(used)
         raise NetworkInUse(
             network_id=network_id,
             reason=f"There are one or more ports still in use on the network, id(s) {some}.",
@@ -125,11 +125,9 @@ def remove(session: Session, network_id: str) -> list[Record]:
         select(exists().where(FloatingIp.floating_network_id == network_id))
     ):
         raise NetworkInUse(network_id=network_id, reason="A router or floating IP still uses it.")
-    ports.remove(session, [port["id"] for port in found])
     subnets = select(Subnet.id).where(Subnet.network_id == network_id)
     ids = [network_id, *session.scalars(subnets)]
     session.execute(delete(NetworkTag).where(NetworkTag.resource_id.in_(ids)))
     session.execute(delete(Subnet).where(Subnet.network_id == network_id))
     segments.give_back(session, network_id)
     session.execute(delete(Network).where(Network.id == network_id))
-    return found

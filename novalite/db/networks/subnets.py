@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from novalite.db.models.networks import IpAllocation, Network, NetworkPort, NetworkTag, Subnet
-from novalite.db.networks import ports, rows
+from novalite.db.networks import rows
 from novalite.objects.base import Record
 from novalite.objects.ip_ranges import gives_itself, overlap
 from novalite.objects.network_errors import (
@@ -20,7 +20,7 @@ from novalite.objects.network_errors import (
     SubnetInUse,
     SubnetNotFound,
 )
-from novalite.objects.networks import DHCP, ROUTER_INTERFACE, ROUTER_OWNERS
+from novalite.objects.networks import ROUTER_INTERFACE, ROUTER_OWNERS
 
 
 def get(session: Session, subnet_id: str, lock: str | None = None) -> Record:
@@ -63,35 +63,7 @@ def create(session: Session, values: Mapping[str, Any]) -> Record:
             raise InvalidSubnetOverlap(cidr=values["cidr"], network_id=network["id"])
     made = {"id": str(uuid4()), **values}
     session.execute(insert(Subnet).values(**made))
-    _serve_dhcp(session, get(session, made["id"]), network["project_id"])
     return get(session, made["id"])
-
-
-def _serve_dhcp(session: Session, subnet: Record, project_id: str) -> None:
-    """The network's DHCP service has an address in every subnet it serves: one port for all hosts, each of which
-    answers its own guests. Guests that make their own addresses are announced to by routers, not served."""
-    port = NetworkPort
-    query = select(port.id).where(port.network_id == subnet["network_id"], port.device_owner == DHCP)
-    port_id = session.scalar(query)
-    had = [] if port_id is None else ports.get(session, port_id, lock="write")["fixed_ips"]
-    mine = [one for one in had if one["subnet_id"] == subnet["id"]]
-    wants = subnet["enable_dhcp"] and not gives_itself(subnet)
-    if wants == bool(mine):
-        return
-    kept = [one for one in had if one["subnet_id"] != subnet["id"]]
-    wanted = [*kept, {"subnet_id": subnet["id"]}] if wants else kept
-    if port_id is None:
-        row = {"network_id": subnet["network_id"], "project_id": project_id, "device_owner": DHCP}
-        row |= {
-            "device_id": f"dhcp-{subnet['network_id']}",
-            "status": "ACTIVE",
-            "port_security_enabled": False,
-        }
-        ports.create(session, {**row, "fixed_ips": wanted, "security_groups": []})
-    elif wanted:
-        ports.change(session, port_id, {"fixed_ips": wanted})
-    else:
-        ports.remove(session, [port_id])
 
 
 def change(session: Session, subnet_id: str, values: Mapping[str, Any]) -> Record:
@@ -106,10 +78,6 @@ def change(session: Session, subnet_id: str, values: Mapping[str, Any]) -> Recor
     if "allocation_pools" in values:
         values = {**values, "next_address": None}
     rows.touch(session, Subnet, Subnet.id == subnet_id, **values)
-    new = get(session, subnet_id)
-    if new["enable_dhcp"] != old["enable_dhcp"]:
-        network = rows.first(session, Network, Network.id == new["network_id"])
-        _serve_dhcp(session, new, "" if network is None else network["project_id"])
     return get(session, subnet_id)
 
 
@@ -120,11 +88,10 @@ def remove(session: Session, subnet_id: str) -> Record:
     query = select(held.port_id, held.ip_address, port.device_owner).join(port, port.id == held.port_id)
     found = session.execute(query.where(held.subnet_id == subnet_id)).all()
     own = gives_itself(subnet)
-    if any(row.device_owner != DHCP and (not own or row.device_owner in ROUTER_OWNERS) for row in found):
+    if any(not own or row.device_owner in ROUTER_OWNERS for row in found):
         raise SubnetInUse(
             subnet_id=subnet_id, reason="One or more ports have an IP allocation from this subnet."
         )
-    _serve_dhcp(session, {**subnet, "enable_dhcp": False}, "")
     session.execute(delete(held).where(held.subnet_id == subnet_id))
     session.execute(delete(NetworkTag).where(NetworkTag.resource_id == subnet_id))
     session.execute(delete(Subnet).where(Subnet.id == subnet_id))

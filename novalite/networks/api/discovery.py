@@ -36,6 +36,7 @@ EXTENSIONS = {
     "router": "Routers and floating IPs",
     "router_availability_zone": "Availability zones of routers",
     "security-group": "Security groups",
+    "service-type": "Service providers",
     "sorting": "Lists in any order",
     "standard-attr-description": "Descriptions",
     "standard-attr-revisions": "How often a record was changed",

@@ -22,7 +22,7 @@ class Field:
 
     `guard` names it in policy rules (create_network:GUARD …): those who may not are not shown it and may not set it;
     `hidden` False guards only the setting. `filters` is how a query value becomes a column's: str, int, bool, or
-    None when no query may ask for it. `view` makes what is shown of a record.
+    None when no query may ask for it. `null` is what a null in a body means. `view` makes what is shown of a record.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Field:
     guard: str | None = None
     hidden: bool = True
     filters: type | None = str
+    null: Any = None
     view: Callable[[Record], Any] | None = None
 
     @property
@@ -146,7 +147,8 @@ class Noun:
                 authorize(self.rule(verb, field), target)
 
     def _value(self, field: Field, value: Any) -> Any:
-        return flat(parse(field.kind, value, VERSION, field.name))
+        found = parse(field.kind, value, VERSION, field.name)
+        return field.null if found is None else flat(found)
 
 
 def _target(record: Record) -> Record:

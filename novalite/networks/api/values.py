@@ -73,7 +73,7 @@ def _family(value: Any) -> Any:
 def _port_or_code(value: Any) -> int:
     number = to_int(value)
     if not -1 <= number <= 65535:
-        raise wrong("It must be at most 65535.")
+        raise wrong(f"Invalid value for port {number}: it must be 0 to 65535.")
     return number
 
 
