@@ -37,8 +37,9 @@ OPTS = [
                 "/health on its own port in any case."),
     # --- resize ---
     cfg.BoolOpt("allow_resize_to_same_host", default=True, mutable=True,
-                help="Servers may be resized on the host they are on. The default differs from the usual one as "
-                "long as servers do not move between hosts: without it, no server can be resized."),
+                help="Servers are resized on the host they are on. Otherwise they move to another one, by way of the "
+                "image service, which takes longer; a server with an ephemeral disk cannot. The default differs from "
+                "the usual one."),
     cfg.FloatOpt("resize_confirm_window", default=0.0, min=0.0, mutable=True,
                  help="Seconds after which a resize that nobody confirmed or reverted is confirmed. 0: never."),
     cfg.FloatOpt("resize_confirm_poll_interval", default=60.0, min=0.0, mutable=True,

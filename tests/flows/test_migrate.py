@@ -3,7 +3,7 @@ once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -269,6 +269,64 @@ def test_confirming_and_reverting_survive(served: ServedCloud, kind: str, mode: 
         assert powers(served, server_id, gone, lives) == (NONE, RUNNING)
         check_invariants(served)
         served.delete(server_id)
+
+
+@pytest.fixture
+def elsewhere(served: ServedCloud) -> Iterator[ServedCloud]:
+    """Servers may not be resized where they are."""
+    if "big" not in {flavor["id"] for flavor in served.rest().get("/flavors")["flavors"]}:
+        served.make_flavor("big", vcpus=2, ram_mb=128, disk_gb=2)
+    served.conf.set_override("allow_resize_to_same_host", False)
+    yield served
+    served.conf.set_override("allow_resize_to_same_host", True)
+
+
+def size(cloud: Cloud, server_id: str, host: str) -> tuple[int, int, int]:
+    """vCPUs, MB of RAM and MB of root disk of a guest."""
+    guest = cloud.driver(host).guest(server_id)
+    return guest.vcpus, guest.ram_mb, guest.root_mb
+
+
+SMALL, BIG = (1, 64, 1024), (2, 128, 2048)
+
+
+@pytest.mark.parametrize("end", ["confirm_resize", "revert_resize"])
+def test_a_resize_that_may_not_stay_goes_to_another_host(elsewhere: ServedCloud, end: str) -> None:
+    server_id, here, there = a_server(elsewhere)
+    elsewhere.act(server_id, "resize", flavor_id="big", disk_config="MANUAL")
+    server = elsewhere.show(server_id)
+    assert (server["vm_state"], server["host"], server["flavor_id"]) == ("resized", there, "big")
+    assert (server["vcpus"], server["ram_mb"], server["disk_gb"], server["disk_config"]) == (2, 128, 2, "MANUAL")
+    assert (size(elsewhere, server_id, here), size(elsewhere, server_id, there)) == (SMALL, BIG)
+    assert latest(elsewhere, server_id).migration_type == "resize"
+    check_invariants(elsewhere)
+    elsewhere.act(server_id, end)
+    server = elsewhere.show(server_id)
+    host, flavor, has = (there, "big", BIG) if end == "confirm_resize" else (here, "tiny", SMALL)
+    assert (server["vm_state"], server["host"], server["flavor_id"], server["vcpus"]) == (
+        "active", host, flavor, has[0],
+    )  # fmt: skip
+    assert size(elsewhere, server_id, host) == has
+    check_invariants(elsewhere)
+
+
+def test_a_resize_elsewhere_that_fails_leaves_flavor_room_and_quota(elsewhere: ServedCloud) -> None:
+    server_id, here, there = a_server(elsewhere)
+    elsewhere.driver(there).fail("spawn", "no space left")
+    elsewhere.act(server_id, "resize", flavor_id="big")
+    server = elsewhere.show(server_id)
+    assert (server["vm_state"], server["host"], server["flavor_id"], server["vcpus"]) == ("active", here, "tiny", 1)
+    assert powers(elsewhere, server_id, here, there) == (RUNNING, NONE)
+    check_invariants(elsewhere)
+
+
+def test_with_one_host_such_a_resize_is_refused(cloud: Cloud) -> None:
+    cloud.make_flavor("big", vcpus=2, ram_mb=128, disk_gb=2)
+    cloud.conf.set_override("allow_resize_to_same_host", False)
+    server_id = cloud.boot("web")
+    with pytest.raises(BadRequest, match="No valid host was found"):
+        cloud.act(server_id, "resize", flavor_id="big")
+    assert state(cloud, server_id) == ("active", None, 1)
 
 
 def test_ports_go_along(tmp_path: Path) -> None:

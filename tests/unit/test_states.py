@@ -68,6 +68,8 @@ ALLOWED = {
     "shelve": ({"active", "stopped", "paused", "suspended"}, None),  # or at once to shelved_offloaded
     "shelveOffload": ({"shelved"}, None),
     "unshelve": ({"shelved", "shelved_offloaded"}, "active"),
+    "attach_interface": ({"active", "paused", "stopped"}, None),
+    "detach_interface": ({"active", "paused", "stopped"}, None),
 }
 
 

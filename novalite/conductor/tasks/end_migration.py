@@ -18,6 +18,7 @@ from novalite.conductor.tasks.delete_server import destroy
 from novalite.db import allocations, hosts, server_migrations, servers
 from novalite.errors import NovaliteError
 from novalite.objects.base import Record
+from novalite.objects.flavors import Flavor
 from novalite.objects.migrations import CONFIRMED, FINISHED, REVERTED
 from novalite.states import ACTIVE, PowerState
 
@@ -32,7 +33,7 @@ def moved(migration: Record) -> bool:
 def not_yet(env: Env, task: Task, session: Session, error: NovaliteError) -> bool:
     """It still waits to be confirmed or taken back; the action's event says why."""
     server_migrations.change(session, task.args["migration"], status=FINISHED)
-    servers.release(session, task.server_id, task.id)
+    servers.release(session, task.server_id, task.id, **resizing.takes(Flavor(**task.args["new"])))
     return False
 
 
@@ -85,7 +86,8 @@ def home(env: Env, task: Task, session: Session) -> None:
     server_migrations.change(session, task.args["migration"], status=REVERTED)
     power_state = (task.done["restore"] or {}).get("power_state")
     servers.change_if_owned(
-        session, task.server_id, task.id, **resizing.OVER, **resizing.landed(power_state, task.args["before"]),
+        session, task.server_id, task.id, **resizing.OVER, **resizing.columns(Flavor(**task.args["old"])),
+        **resizing.landed(power_state, task.args["before"]),
         host=task.args["source"], node=task.args["source_node"],
         availability_zone=hosts.zone(session, task.args["source"]),
     )  # fmt: skip

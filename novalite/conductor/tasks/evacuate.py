@@ -30,6 +30,7 @@ from novalite.errors import (
     ServerNotMovable,
 )
 from novalite.objects.base import Record
+from novalite.objects.flavors import Flavor
 from novalite.objects.images import Image
 from novalite.objects.migrations import DONE, EVACUATION, FAILED
 from novalite.states import ACTIVE, POWERING_OFF, REBUILD_SPAWNING, REBUILDING, STOPPED, PowerState
@@ -50,8 +51,9 @@ def prepare(env: Env, session: Session, asked: Asked) -> Prepared:
     if services.compute_is_up(session, server["host"], env.conf.service_down_time, env.tasks.now()):
         raise ComputeServiceInUse(host=server["host"])
     image = _image(env, session, server)
-    wanted = moving.spec(session, asked, host, bool(params.get("force")))
-    args, changes = moving.begin(session, asked, EVACUATION, wanted)
+    flavor = Flavor(**server["flavor"])
+    wanted = moving.spec(session, asked, flavor, host, bool(params.get("force")))
+    args, changes = moving.begin(session, asked, EVACUATION, wanted, flavor)
     more = {"image": image.model_dump(mode="json"), "stop": _ends_off(server, params)}
     return Prepared(args={**args, **more}, changes={**changes, "progress": 0, "rescue": None})
 

@@ -1,5 +1,5 @@
-"""Cold migration: stopped, its root disk sent to the image service, built of that on another host; then it waits to be
-confirmed or taken back, as after a resize.
+"""Cold migration, and a resize that leaves its host: stopped, its root disk sent to the image service, built of that on
+another host; then it waits to be confirmed or taken back.
 
 Hosts need no way to one another, and no shared disk: the image service carries the disk, as it does for a shelved
 server. The old guest stays whole on its host, off, until the migration is confirmed, so whatever fails is simply
@@ -21,6 +21,7 @@ from novalite.db import server_migrations, servers, services
 from novalite.db.models.base import now
 from novalite.errors import BadRequest, HostNotFound, NoValidHost, NovaliteError, ServerNotMovable
 from novalite.objects.base import Record
+from novalite.objects.flavors import Flavor
 from novalite.objects.migrations import COLD, FAILED, FINISHED, POST_MIGRATING
 from novalite.objects.servers import HostWork
 from novalite.states import (
@@ -43,13 +44,25 @@ def prepare(env: Env, session: Session, asked: Asked) -> Prepared:
         raise BadRequest(HostNotFound(host=host).sentence)
     if host == server["host"]:
         raise BadRequest("Cannot migrate to the host where the server exists.")
+    return to_another_host(env, session, asked, COLD, Flavor(**server["flavor"]), host)
+
+
+def to_another_host(
+    env: Env, session: Session, asked: Asked, kind: str, new: Flavor, host: str | None = None
+) -> Prepared:
+    """Accept a move, a migration or a resize by its `kind`. Errors as `prepare`."""
+    server = asked.server
     if server["flavor"].get("ephemeral_gb"):
         raise ServerNotMovable(server_id=server["id"], reason="its ephemeral disk cannot be taken along")
     _check_others(env, session, server)
-    args, changes = moving.begin(session, asked, COLD, moving.spec(session, asked, host))
+    args, changes = moving.begin(session, asked, kind, moving.spec(session, asked, new, host), new)
     name = f"{server['name'][:245]}-migrating"
     image = server_images.create(env, session, asked.ctx, server, name, server["project_id"])
-    return Prepared(args={**args, "image_id": image.id}, changes={**changes, "old_vm_state": server["vm_state"]})
+    return Prepared(
+        args={**args, "image_id": image.id},
+        changes={**changes, "old_vm_state": server["vm_state"]},
+        flow=MIGRATE.kind,
+    )
 
 
 def _check_others(env: Env, session: Session, server: Record) -> None:
@@ -78,10 +91,10 @@ def leave(env: Env, task: Task, session: Session) -> None:
 
 
 def build(env: Env, task: Task, work: HostWork) -> None:
-    """Ask the new host for a guest whose disk is that image."""
+    """Ask the new host for a guest of the new flavor whose disk is that image."""
     image = env.images.get(system(), task.args["image_id"])
-    disk = {"image": env.images.source(task.ctx, image)}
-    moving.build(env, task, work.model_copy(update={"server": work.server.model_copy(update=disk)}))
+    guest = {"image": env.images.source(task.ctx, image), "flavor": Flavor(**task.args["new"])}
+    moving.build(env, task, work.model_copy(update={"server": work.server.model_copy(update=guest)}))
 
 
 def built(env: Env, task: Task, session: Session) -> None:
@@ -92,12 +105,13 @@ def built(env: Env, task: Task, session: Session) -> None:
 def settle(env: Env, task: Task, session: Session) -> None:
     """It waits to be confirmed, on its new host."""
     report = task.done["stop"] or task.done["build"]
+    asked_for = task.args["params"].get("disk_config")
     server_images.discard(env, task, session)
     server_migrations.change(session, task.args["migration"], status=FINISHED)
     servers.release(
-        session, task.server_id, task.id, **moving.arrived(task),
-        vm_state=RESIZED, power_state=int(report["power_state"] or 0),
-        old_flavor=task.load_server(session)["flavor"], launched_at=now(), progress=100,
+        session, task.server_id, task.id, **moving.arrived(task), **resizing.columns(Flavor(**task.args["new"])),
+        **({"disk_config": asked_for} if asked_for else {}), vm_state=RESIZED,
+        power_state=int(report["power_state"] or 0), old_flavor=task.args["old"], launched_at=now(), progress=100,
     )  # fmt: skip
 
 
@@ -125,7 +139,8 @@ def failed(env: Env, task: Task, session: Session, error: NovaliteError) -> bool
             return True
     server_images.discard(env, task, session)
     server_migrations.change(session, task.args["migration"], status=FAILED)
-    servers.release(session, task.server_id, task.id, **resizing.OVER)
+    as_before = {**resizing.OVER, **resizing.takes(Flavor(**task.args["old"]))}
+    servers.release(session, task.server_id, task.id, **as_before)
     return False
 
 

@@ -48,40 +48,48 @@ def exists(session: Session, host: str) -> bool:
     return hosts.zone(session, host) is not None
 
 
-def spec(session: Session, asked: Asked, host: str | None = None, forced: bool = False) -> dict[str, Any]:
-    """What the scheduler is asked: as for a new server like this one, in the zone that it was asked for. `forced`:
-    on that host, whatever the filters say."""
+def spec(
+    session: Session, asked: Asked, flavor: Flavor, host: str | None = None, forced: bool = False
+) -> dict[str, Any]:
+    """What the scheduler is asked: as for a new server like this one of that flavor, in the zone that it was asked
+    for. `forced`: on that host, whatever the filters say."""
     server = asked.server
     body = CreateServers(
-        name=server["name"], flavor_id=server["flavor_id"],
+        name=server["name"], flavor_id=flavor.flavor_id,
         availability_zone=server["pinned_availability_zone"],
         forced_host=host if forced else None, requested_host=None if forced else host,
         scheduler_hints=living(session, server["scheduler_hints"] or {}),
     )  # fmt: skip
     like = Image(id="", properties=server["image_properties"] or {})
-    resolved = create_request.Resolved(Flavor(**server["flavor"]), like, server["public_key"])
+    resolved = create_request.Resolved(flavor, like, server["public_key"])
     made = create_request.request_spec(session, asked.ctx, body, resolved)
     return {**made, "server_id": server["id"], "project_id": server["project_id"]}
 
 
-def begin(session: Session, asked: Asked, kind: str, spec: dict[str, Any]) -> tuple[Record, Record]:
+def begin(
+    session: Session, asked: Asked, kind: str, spec: dict[str, Any], new: Flavor
+) -> tuple[Record, Record]:
     """Write the migration; answers (arguments of the task, columns of the server)."""
-    server, flavor = asked.server, asked.server["flavor"]
+    server, old = asked.server, Flavor(**asked.server["flavor"])
     left, _ = resizing.give_up(session, server)  # of a resize whose server was reset by hand
-    number = flavors.numbers(session, (server["flavor_id"],)).get(server["flavor_id"])
+    numbers = flavors.numbers(session, (old.flavor_id, new.flavor_id))
+    before, after = old.model_dump(mode="json"), new.model_dump(mode="json")
     migration = server_migrations.create(
         session, server_id=server["id"], project_id=server["project_id"], user_id=server["user_id"],
         migration_type=kind, status=PRE_MIGRATING, source_host=server["host"], source_node=server["node"],
-        old_flavor_number=number, new_flavor_number=number, old_flavor=flavor, new_flavor=flavor,
+        old_flavor_number=numbers.get(old.flavor_id), new_flavor_number=numbers.get(new.flavor_id),
+        old_flavor=before, new_flavor=after,
     )  # fmt: skip
     args = {
         "migration": migration,
         "source": server["host"],
         "source_node": server["node"],
         "before": server["vm_state"],
+        "old": before,
+        "new": after,
         "spec": spec,
     }
-    return args, {**left, "migration_id": migration}
+    return args, {**left, **resizing.takes_either(old, new), "migration_id": migration}
 
 
 # --- the places ------------------------------------------------------------------------------
@@ -95,8 +103,7 @@ def select(env: Env, task: Task) -> dict[str, Any]:
 
 def claim(task: Task, session: Session, busy: str) -> str:
     """Take a place on the best candidate that still has one; answers the host. `busy`: the task_state from now on."""
-    server, wanted = task.load_server(session), task.args["spec"]
-    amount = allocations.Amount(server["vcpus"], server["ram_mb"], server["disk_gb"])
+    wanted, amount = task.args["spec"], resizing.amount(Flavor(**task.args["new"]))
     forced = wanted.get("forced_host") is not None
     group = None if forced else server_groups.placement(session, task.server_id, wanted.get("hints"), lock=True)
     allocations.set_aside(session, task.server_id, task.args["migration"], task.args["source"])

@@ -1,4 +1,5 @@
-"""Resize: room for the new flavor beside the old, guest off, disks grown (the old ones kept), started again.
+"""Resize: room for the new flavor beside the old, guest off, disks grown (the old ones kept), started again. All on the
+server's own host; where that is not allowed the flow of a migration takes it to another (`migrate.py`).
 
 What fails before a host was asked is simply taken back. After that the flow turns round: its forward steps count as
 done, and `put_back` has the host restore the old disks, flavor and power state, before the records follow.
@@ -8,12 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from oslo_config.cfg import ConfigOpts
 from sqlalchemy.orm import Session
 
 from novalite.conductor import create_request, resizing, server_ports
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, CommitStep, Flow, HostStep, Prepared, Step, Task
+from novalite.conductor.tasks import migrate
 from novalite.conductor.tasks.create_server import CandidatesLost
 from novalite.context import Context
 from novalite.db import allocations, flavors, hosts, server_migrations, servers
@@ -46,8 +47,10 @@ def prepare(env: Env, session: Session, asked: Asked) -> Prepared:
     old, new = Flavor(**server["flavor"]), _flavor(session, asked.ctx, asked.params["flavor_id"])
     image = _image(env, session, asked.ctx, server)
     check(old, new, image, bool(server["image_id"]))
-    spec = request_spec(env.conf, server, new)
     resizing.charge(session, env.conf, server, new)
+    if not env.conf.allow_resize_to_same_host:
+        return migrate.to_another_host(env, session, asked, "resize", new)
+    spec = request_spec(server, new)
     left, _ = resizing.give_up(session, server)  # of a resize whose server was reset by hand
     numbers = flavors.numbers(session, (old.flavor_id, new.flavor_id))
     migration = server_migrations.create(
@@ -112,14 +115,8 @@ def check(old: Flavor, new: Flavor, image: Image | None, has_image: bool) -> Non
         create_request.check_image(image, new)
 
 
-def request_spec(conf: ConfigOpts, server: Record, new: Flavor) -> RequestSpec:
-    """What the scheduler is asked: as for a new server of that flavor, on the server's own host.
-
-    Raises BadRequest when that host is not to be used.
-    """
-    if not conf.allow_resize_to_same_host:
-        why = "Servers may not be resized on their own host ([DEFAULT] allow_resize_to_same_host)."
-        raise BadRequest(NoValidHost(reason=why).sentence)
+def request_spec(server: Record, new: Flavor) -> RequestSpec:
+    """What the scheduler is asked: as for a new server of that flavor, on the server's own host."""
     return RequestSpec(
         server_id=server["id"],
         flavor=new,
