@@ -54,7 +54,7 @@ RULES = {
                      "scheduler.pci"),
                     "a compute host holds no database password; it reports to the conductor by RPC"),
     "api": Rule(("rpc", "identity.port", "identity.embedded", "images.port", "images.embedded", "networks.port",
-                 "networks.absent", "volumes.port", "volumes.absent"),
+                 "networks.absent", "networks.embedded", "volumes.port", "volumes.absent"),
                 "it listens and holds no state; ask the conductor through rpc.client"),
     "identity": Rule(("rpc",), "a companion knows the bus and itself"),
     "images": Rule(("rpc",), "a companion knows the bus and itself"),

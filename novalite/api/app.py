@@ -21,6 +21,7 @@ from novalite.api.routing import Row, view_of
 from novalite.api.runtime import ApiRuntime, IdentityPort
 from novalite.images.embedded import EmbeddedImages
 from novalite.networks.absent import NoNetworks
+from novalite.networks.embedded import EmbeddedNetworks
 from novalite.networks.port import NetworkPort
 from novalite.rpc.client import Client
 from novalite.volumes.absent import NoVolumes
@@ -101,7 +102,8 @@ def create_app(
 ) -> Flask:
     """The whole API over `client`. Opens no connection itself.
 
-    `identity` None means the embedded one, `networks` and `volumes` None that the cloud has no such service.
+    `identity` None means the embedded one, `networks` None what [networks] service says, `volumes` None that the
+    cloud has no such service.
     """
     app = Api("novalite.api", static_folder=None)
     app.url_map.strict_slashes = False
@@ -112,7 +114,7 @@ def create_app(
         identity or _embedded(conf, client),
         Policy(conf, rules()),
         EmbeddedImages(conf, client),
-        networks or NoNetworks(client),
+        networks or _networks(conf, client),
         volumes or NoVolumes(),
     )
     app.extensions["novalite"] = runtime
@@ -152,6 +154,11 @@ def _embedded(conf: cfg.ConfigOpts, client: Client) -> IdentityPort:
     module = import_module("novalite.identity.embedded")
     made: IdentityPort = module.EmbeddedIdentity(conf, client)
     return made
+
+
+def _networks(conf: cfg.ConfigOpts, client: Client) -> NetworkPort:
+    embedded = conf.networks.service == "embedded"
+    return EmbeddedNetworks(client) if embedded else NoNetworks(client)
 
 
 def _add_rows(app: Flask, rows: list[Row]) -> None:

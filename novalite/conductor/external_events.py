@@ -1,18 +1,21 @@
 """Events of other services about servers.
 
 `power-update` tells that somebody else switched a machine: the server follows by its own start or stop, when it
-is idle and not yet so. The others are about ports, volumes and devices; a server has none of these as long as the
-cloud has no such service, so that they are noted in the log and change nothing.
+is idle and not yet so. `network-vif-deleted` tells that a port is no more: it is taken from the guest. Nothing is
+kept of ports that other events about networks would have to refresh. Volumes and devices a server has none as long
+as the cloud has no such service. What changes nothing is noted in the log.
 """
 
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from sqlalchemy import select
 
 from novalite.conductor.env import Env
 from novalite.conductor.periodic import begin
+from novalite.conductor.server_networks import offered
 from novalite.context import Context
 from novalite.db.models.compute import Server
 from novalite.objects.base import Record
@@ -43,12 +46,17 @@ class ExternalEventsEndpoint(ExternalEvents):
         for event, code in zip(events, codes, strict=True):
             server_id = event["server_uuid"]
             LOG.info("Event %s %s of server %s: %d", event["name"], event.get("tag") or "", server_id, code)
-            if code == 200 and event["name"] == "power-update":
-                vm_state, verb = POWER[event["tag"]]
-                known = servers[server_id]
-                if (known.vm_state, known.task_state) == (vm_state, None):
-                    begin(self.env, ctx, server_id, verb)
+            if code == 200:
+                self._follow(ctx, event, servers[server_id])
         return codes
+
+    def _follow(self, ctx: Context, event: Record, known: Any) -> None:
+        if event["name"] == "power-update":
+            vm_state, verb = POWER[event["tag"]]
+            if (known.vm_state, known.task_state) == (vm_state, None):
+                begin(self.env, ctx, known.id, verb)
+        elif event["name"] == "network-vif-deleted" and event.get("tag") and offered(self.env.conf):
+            begin(self.env, ctx, known.id, "detach_interface", port_id=event["tag"])
 
 
 def judge(event: Record, server: object) -> int:

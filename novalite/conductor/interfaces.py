@@ -53,7 +53,7 @@ class InterfacesEndpoint(Interfaces):
     def _act(self, ctx: Context, server_id: str, verb: str, params: Record) -> Accepted:
         return ServersEndpoint(self.env).act(ctx, ServerAction(server_id=server_id, verb=verb, params=params))
 
-    def groups(self, ctx: Context, server_id: str) -> list[str]:
+    def groups(self, ctx: Context, server_id: str) -> list[Record]:
         with self.env.db.read() as session:
             servers.get(session, server_id, scope(ctx))
             return server_interfaces.groups(session, server_id)

@@ -6,20 +6,14 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from novalite.conductor.server_networks import find_group
-from novalite.db import interfaces
-from novalite.db.models.network_services import FloatingIp
+from novalite.db import interfaces, servers
+from novalite.db.models.network_services import FloatingIp, SecurityGroup
 from novalite.db.networks import floating_ips, ports, rows
+from novalite.db.networks import groups as db_groups
 from novalite.errors import BadRequest, Conflict, NotFound
 from novalite.objects.base import Record
 from novalite.objects.network_errors import FloatingIpNotFound
-
-
-class GroupNotOfServer(NotFound):
-    message = "Security group {name} not associated with the instance {server_id}"
-
-
-class NetworkNotOfServer(NotFound):
-    message = "Network is not found for instance {server_id}: it has no port of network {network_id}."
+from novalite.objects.server_network_errors import GroupNotOfServer, NetworkNotOfServer
 
 
 def _ports(session: Session, server_id: str) -> list[Record]:
@@ -30,32 +24,46 @@ def _ports(session: Session, server_id: str) -> list[Record]:
     ]
 
 
-def groups(session: Session, server_id: str) -> list[str]:
-    """Ids of the groups of its ports, each once."""
-    return list(
-        dict.fromkeys(group for port in _ports(session, server_id) for group in port["security_groups"])
-    )
+def groups(session: Session, server_id: str) -> list[Record]:
+    """The groups of its ports, each once, with their rules."""
+    ids = {group for port in _ports(session, server_id) for group in port["security_groups"]}
+    found = rows.fetch(session, SecurityGroup, SecurityGroup.id.in_(ids), order=(SecurityGroup.name, SecurityGroup.id))
+    return db_groups.complete(session, found)
 
 
 def change_groups(session: Session, server: Record, name: str, add: bool) -> None:
-    """Add a group of the server's project to each of its ports that can have one, or take it from all. Raises
-    SecurityGroupNotFound, GroupNotOfServer, and BadRequest when no port can have a group."""
+    """Add a group of the server's project to each of its ports that can have one, or take it from all; of a server
+    without ports, from the groups that it was to have. Raises SecurityGroupNotFound, GroupNotOfServer, and
+    BadRequest when no port can have a group."""
     group = find_group(session, server["project_id"], name)
     found = _ports(session, server["id"])
-    if add:
-        changed = [port for port in found if port["port_security_enabled"] and port["fixed_ips"]]
-        if found and not changed:
-            raise BadRequest(
-                "Network requires port_security_enabled and subnet associated in order to apply security groups."
-            )
-        changed = [port for port in changed if group not in port["security_groups"]]
-    else:
-        changed = [port for port in found if group in port["security_groups"]]
-        if not changed:
-            raise GroupNotOfServer(name=name, server_id=server["id"])
+    if not found:
+        _change_names(session, server, name, add)
+        return
+    changed = _joining(found, group) if add else [port for port in found if group in port["security_groups"]]
+    if not (add or changed):
+        raise GroupNotOfServer(name=name, server_id=server["id"])
     for port in changed:
         kept = [one for one in port["security_groups"] if one != group]
         ports.change(session, port["id"], {"security_groups": [*kept, group] if add else kept})
+
+
+def _joining(found: list[Record], group: str) -> list[Record]:
+    """Ports that can have a group and are not in this one."""
+    able = [port for port in found if port["port_security_enabled"] and port["fixed_ips"]]
+    if not able:
+        raise BadRequest(
+            "Network requires port_security_enabled and subnet associated in order to apply security groups."
+        )
+    return [port for port in able if group not in port["security_groups"]]
+
+
+def _change_names(session: Session, server: Record, name: str, add: bool) -> None:
+    names = list(server["security_groups"] or ())
+    if not add and name not in names:
+        raise GroupNotOfServer(name=name, server_id=server["id"])
+    left = [one for one in names if one != name]
+    servers.change(session, server["id"], security_groups=[*left, name] if add else left)
 
 
 def add_fixed_ip(session: Session, server: Record, network_id: str) -> None:

@@ -14,42 +14,28 @@ from oslo_config.cfg import ConfigOpts
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from novalite.conductor.networks import topology
+from novalite.conductor.networks.work import Work
 from novalite.context import Context
 from novalite.db.models.network_services import SecurityGroup
 from novalite.db.models.networks import IpAllocation, Network, NetworkPort, Subnet
 from novalite.db.networks import groups, ports, quotas, rows
-from novalite.errors import BadRequest, Conflict, Forbidden, NotFound
+from novalite.errors import BadRequest, Conflict, NotFound
 from novalite.objects.base import Record
 from novalite.objects.ip_ranges import holds
 from novalite.objects.network_errors import NetworkNotFound, PortNotFound, SecurityGroupNotFound
+from novalite.objects.server_network_errors import (
+    ExternalNetworkForbidden,
+    FixedIpInUse,
+    GroupAmbiguous,
+    NetworkAmbiguous,
+    PortLimitExceeded,
+    PortStillInUse,
+)
 
 NONE, AUTO, UNSAID = "none", "auto", "unsaid"
 """What `networks` of a request may be beside a list; `unsaid` before 2.37 only."""
 UNLIMITED = -1
-
-
-class FixedIpInUse(Conflict):
-    message = "Fixed IP address {address} is already in use on instance {device_id}."
-
-
-class PortInUse(Conflict):
-    message = "Port {port_id} is still in use."
-
-
-class NetworkAmbiguous(Conflict):
-    message = "Multiple possible networks found, use a Network ID to be more specific."
-
-
-class GroupAmbiguous(Conflict):
-    message = "Multiple security groups found matching '{name}'. Use an ID to be more specific."
-
-
-class PortLimitExceeded(Forbidden):
-    message = "Maximum number of ports exceeded"
-
-
-class ExternalNetworkForbidden(Forbidden):
-    message = "It is not allowed to create an interface on external network {network_id}"
 
 
 @dataclass(frozen=True)
@@ -92,7 +78,7 @@ def plan(
     if asked == NONE:
         return Plan((), chosen)
     try:
-        wanted = _unsaid(session, ctx, asked) if isinstance(asked, str) else [dict(one) for one in asked]
+        wanted = _unsaid(session, conf, ctx, asked) if isinstance(asked, str) else [dict(one) for one in asked]
         return Plan(tuple(check(session, ctx, wanted, explicit_groups(group_names))), chosen)
     except (NotFound, FixedIpInUse) as error:  # the body is wrong, not the URL
         raise BadRequest(error.sentence) from error
@@ -134,7 +120,7 @@ def find_group(session: Session, project_id: str, name: str) -> str:
         raise SecurityGroupNotFound(group_id=name) from error
 
 
-def _unsaid(session: Session, ctx: Context, word: str) -> list[Record]:
+def _unsaid(session: Session, conf: ConfigOpts, ctx: Context, word: str) -> list[Record]:
     """The one network that the project can use."""
     row = Network
     query = select(row.id).where(
@@ -147,8 +133,18 @@ def _unsaid(session: Session, ctx: Context, word: str) -> list[Record]:
     if len(found) > 1:
         raise NetworkAmbiguous
     if not found and word == AUTO:
-        raise BadRequest(f"Unable to automatically allocate a network for project {ctx.project_id}")
+        found = [_automatic(session, conf, ctx)]
     return [blank(network_id=one) for one in found]
+
+
+def _automatic(session: Session, conf: ConfigOpts, ctx: Context) -> str:
+    """The network that a project gets without naming one, made here if it is not there yet."""
+    try:
+        return topology.ensure(Work(session, ctx, conf.networks), ctx.project_id or "")
+    except Conflict as error:  # a quota, no segment left
+        raise BadRequest(
+            f"Unable to automatically allocate a network for project {ctx.project_id}: {error.sentence}"
+        ) from error
 
 
 def blank(**said: Any) -> Record:
@@ -157,7 +153,7 @@ def blank(**said: Any) -> Record:
 
 
 def check(session: Session, ctx: Context, wanted: list[Record], explicit: bool) -> list[Record]:
-    """The same entries, when every one can be had. Raises NetworkNotFound, PortNotFound, PortInUse, FixedIpInUse,
+    """The same entries, when every one can be had. Raises NetworkNotFound, PortNotFound, PortStillInUse, FixedIpInUse,
     ExternalNetworkForbidden and BadRequest."""
     named = [one["port_id"] for one in wanted if one["port_id"]]
     if len(set(named)) < len(named):
@@ -190,7 +186,7 @@ def _check_port(ctx: Context, port_id: str, port: Record | None) -> None:
     if port is None or not (ctx.is_admin or port["project_id"] == ctx.project_id):
         raise PortNotFound(port_id=port_id)
     if port["device_id"]:
-        raise PortInUse(port_id=port_id)
+        raise PortStillInUse(port_id=port_id)
     if not port["fixed_ips"]:
         raise BadRequest(f"Port {port_id} requires a FixedIP in order to be used.")
 
@@ -256,9 +252,10 @@ def _port_limit(session: Session, conf: ConfigOpts, project_id: str) -> int:
 def for_one(session: Session, conf: ConfigOpts, ctx: Context, server: Record, asked: Record) -> Record:
     """The entry of a plan for one more interface of a server: `asked` has port_id, net_id, fixed_ips and tag. Errors
     as of `check`, and OverQuota."""
+    owner = ctx.model_copy(update={"project_id": server["project_id"]})
     if not (asked.get("port_id") or asked.get("net_id")):
         try:
-            found = _unsaid(session, ctx.model_copy(update={"project_id": server["project_id"]}), UNSAID)
+            found = _unsaid(session, conf, owner, UNSAID)
         except NetworkAmbiguous as error:
             raise BadRequest(error.sentence) from error
         if not found:
@@ -273,5 +270,5 @@ def for_one(session: Session, conf: ConfigOpts, ctx: Context, server: Record, as
         entry["fixed_ip"] = addresses[0]["ip_address"]
     entry["tag"] = asked.get("tag")
     plan = Plan(tuple(check(session, ctx, [entry], explicit=False)))
-    affordable(session, conf, ctx.model_copy(update={"project_id": server["project_id"]}), plan, 1, 1, 1)
+    affordable(session, conf, owner, plan, 1, 1, 1)
     return entry

@@ -14,7 +14,7 @@ from novalite.conductor.env import Env
 from novalite.conductor.server_networks import offered
 from novalite.conductor.task import Task
 from novalite.db import interfaces
-from novalite.db.networks import hosts, ports
+from novalite.db.networks import hosts, ports, quotas
 from novalite.objects.base import Record
 from novalite.objects.host_networks import Vif
 
@@ -26,12 +26,19 @@ def plug(env: Env, task: Task, session: Session) -> list[str] | None:
         return None
     server = task.load_server(session)
     there = {port["index"] for port in interfaces.of_server(session, task.server_id)}
-    for index, wanted in enumerate(plan["ports"]):
-        if index not in there:
-            plug_one(session, server, task.done["claim"], index, wanted, plan["groups"])
+    missing = [(index, wanted) for index, wanted in enumerate(plan["ports"]) if index not in there]
+    afford(env, session, server["project_id"], [wanted for _, wanted in missing])
+    for index, wanted in missing:
+        plug_one(session, server, task.done["claim"], index, wanted, plan["groups"])
     found = interfaces.of_server(session, task.server_id)
     tell(env, session, found)
     return [port["port_id"] for port in found]
+
+
+def afford(env: Env, session: Session, project_id: str, wanted: list[Record]) -> None:
+    """NetworkOverQuota unless the project may have as many ports more as these make."""
+    if more := sum(1 for one in wanted if one["port_id"] is None):
+        quotas.check(session, project_id, {"port": more}, {"port": env.conf.networks.quota_port})
 
 
 def plug_one(
@@ -84,6 +91,21 @@ def move(env: Env, session: Session, server_id: str, host: str | None) -> None:
     if offered(env.conf) and (found := interfaces.of_server(session, server_id)):
         interfaces.bind(session, server_id, host)
         tell(env, session, found, {host} if host is not None else set())
+
+
+def access_addresses(env: Env, task: Task, session: Session) -> Record:
+    """Columns of a new server that say where to reach it: its first addresses of the network that the configuration
+    names, unless the request said others."""
+    label = env.conf.networks.default_access_ip_network_name
+    if not label or not offered(env.conf):
+        return {}
+    server = task.load_server(session)
+    if server["access_ip_v4"] or server["access_ip_v6"]:
+        return {}
+    found: Record = {}
+    for address in interfaces.addresses(session, [task.server_id]).get(task.server_id, {}).get(label, []):
+        found.setdefault(f"access_ip_v{address['version']}", address["addr"])
+    return found
 
 
 def tell(env: Env, session: Session, found: list[Record], more: set[str] | None = None) -> None:

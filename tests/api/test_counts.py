@@ -14,6 +14,7 @@ from sqlalchemy import insert
 
 from novalite.db.models.compute import Server, new_id
 from tests.cloud import Cloud
+from tests.networked import a_network, networked
 from tests.rest import Rest
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ6JBrHZbhkK8n8mbLJVS5VJh4wcRZHTsyDN2TVE4yXr ada@example"
@@ -79,6 +80,43 @@ def test_many_servers_of_one_request_share_its_cost(cloud: Cloud) -> None:
             for n in (2, 40)
         )
     assert many == few, "what the user waits for does not grow with the number of servers"
+
+
+NETWORKED_STATEMENTS = 60
+"""Of a boot with one new port, from POST /servers to ACTIVE."""
+NEWS = ("cast", "network_news.changed")
+
+
+def test_what_networks_cost(tmp_path: Path) -> None:
+    with networked(tmp_path, overrides=UNLIMITED) as cloud:
+        member = cloud.rest()
+        image = member.image()
+        network = a_network(cloud, project=member.project_id)
+        member.boot("first", imageRef=image, networks=[{"uuid": network}])  # makes the default group
+        cost = Costs(cloud, lambda: member.create("web", imageRef=image, networks=[{"uuid": network}]))
+        assert [one for one in cost.messages if one != NEWS] == BOOT
+        assert cost.messages.count(NEWS) <= 2, "each host with the network is told once"
+        assert cost.statements <= NETWORKED_STATEMENTS, cost.statements
+        server = cost.reply.get_json()["server"]["id"]
+        path = f"/servers/{server}/os-interface"
+        for where, statements in (("/servers/detail", 4), (f"/servers/{server}", 4), (f"/servers/{server}/ips", 4),
+                                  ("/servers?ip=10.", 2)):  # fmt: skip
+            read = _read(cloud, member, where)
+            assert [kind for kind, _ in read.messages] == ["call"], where
+            assert read.statements <= statements, (where, read.statements)
+        attached = Costs(cloud, lambda: member.post(path, {"interfaceAttachment": {}}))
+        assert [one[1] for one in attached.messages if one != NEWS] == [
+            "servers.show", "interfaces.attach", "guest_interfaces.attach",
+        ]  # fmt: skip
+        assert attached.statements <= 56, attached.statements
+        port = attached.reply.get_json()["interfaceAttachment"]["port_id"]
+        detached = Costs(cloud, lambda: member.delete(f"{path}/{port}"))
+        assert [one[1] for one in detached.messages if one != NEWS] == [
+            "servers.show", "interfaces.detach", "tasks.poke", "guest_interfaces.detach",
+        ]  # fmt: skip
+        assert detached.statements <= 38, detached.statements
+        _copies(cloud, server, 300)
+        assert _read(cloud, member, "/servers/detail").statements <= 4
 
 
 def test_a_quota_is_found_by_halving(cloud: Cloud) -> None:

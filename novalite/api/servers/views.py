@@ -93,6 +93,14 @@ def _groups(r: Record, see: See) -> Any:
     return [{"name": name} for name in r["security_groups"] or ()] or ABSENT
 
 
+def _plain_addresses(r: Record, see: See) -> Any:
+    """Without the kind and the MAC address of each, as answers to changes have them before they are whole."""
+    return {
+        label: [{"version": one["version"], "addr": one["addr"]} for one in found]
+        for label, found in r["addresses"].items()
+    }
+
+
 def _volumes(r: Record, see: See) -> Any:
     return [{"id": v["id"]} for v in r["volumes"]]
 
@@ -195,4 +203,7 @@ BRIEF = View(
 )
 DETAIL = View(*FIELDS)
 SHOW = View(*FIELDS, SERVER_GROUPS)
-UPDATED = View(*[_update_field(field) for field in (*FIELDS, SERVER_GROUPS)])
+UPDATED = View(
+    *[_update_field(field) for field in (*FIELDS, SERVER_GROUPS)],
+    Field("addresses", _plain_addresses, until=FULL_UPDATE_SINCE - 1),
+)

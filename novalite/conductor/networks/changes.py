@@ -8,7 +8,6 @@ from collections.abc import Iterable
 
 from novalite.conductor.env import Env
 from novalite.context import Context
-from novalite.objects.base import Record
 
 LOG = logging.getLogger(__name__)
 
@@ -18,9 +17,3 @@ def changed(env: Env, ctx: Context, hosts: Iterable[str] = (), network_ids: Iter
     port of one of these networks. Never raises: what was changed is committed already."""
     LOG.debug("Networks changed on hosts %s and networks %s", sorted(set(hosts)), sorted(set(network_ids)))
     env.news.add(hosts, network_ids)
-
-
-def ports_gone(env: Env, ctx: Context, ports: Iterable[Record]) -> None:
-    """Ports that servers had were deleted by their owner; records as they were. Told after commit."""
-    for port in ports:
-        LOG.debug("Port %s of device %s was deleted", port["id"], port["device_id"])

@@ -9,6 +9,7 @@ from typing import TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from novalite.conductor import gone_ports
 from novalite.conductor.env import Env
 from novalite.conductor.networks import changes, plugs, services, topology
 from novalite.conductor.networks.work import Work, defaults
@@ -160,7 +161,7 @@ class NetworksEndpoint(Networks):
 
         done, now = self.db.run(inside)
         changes.changed(self.env, ctx, now.hosts, now.networks)
-        changes.ports_gone(self.env, ctx, now.gone)
+        gone_ports.unplug(self.env, ctx, now.gone)
         return done
 
     def _have_default_group(self, ctx: Context, kind: Kind) -> None:

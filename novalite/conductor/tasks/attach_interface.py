@@ -16,13 +16,10 @@ from novalite.db import interfaces, servers
 from novalite.errors import BadRequest, DriverUnsupported, NovaliteError, ServerNotReady
 from novalite.objects.base import Record
 from novalite.objects.host_networks import Vif
+from novalite.objects.server_network_errors import InterfaceNotAttached
 from novalite.rpc.contracts.interfaces import GuestInterfaces
 
 LOG = logging.getLogger(__name__)
-
-
-class InterfaceNotAttached(NovaliteError):
-    message = "Failed to attach network adapter device to {server_id}: {reason}"
 
 
 def prepare(env: Env, session: Session, asked: Asked) -> Prepared:
@@ -31,6 +28,7 @@ def prepare(env: Env, session: Session, asked: Asked) -> Prepared:
     wanted = server_networks.for_one(session, env.conf, asked.ctx, server, asked.params)
     there = interfaces.of_server(session, server["id"])
     index = max((port["index"] for port in there), default=-1) + 1
+    server_ports.afford(env, session, server["project_id"], [wanted])
     port_id = server_ports.plug_one(session, server, server["host"], index, wanted, None)
     (vif,) = [one for one in interfaces.vifs(session, server["id"]) if one.port_id == port_id]
     env.news.after_commit(session, {server["host"] or ""}, {vif.network_id})

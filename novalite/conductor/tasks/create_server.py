@@ -123,6 +123,7 @@ def settle(env: Env, task: Task, session: Session) -> None:
         power_state=int(power),
         launched_at=now(),
         progress=100,
+        **server_ports.access_addresses(env, task, session),
     )
 
 

@@ -33,8 +33,8 @@ class Interfaces(Contract, topic="conductor", namespace="interfaces", version="1
         raise NotImplementedError
 
     @call()
-    def groups(self, ctx: Context, server_id: str) -> list[str]:
-        """Ids of the security groups of its ports."""
+    def groups(self, ctx: Context, server_id: str) -> list[Record]:
+        """The security groups of its ports, as the contract Networks has them."""
         raise NotImplementedError
 
     @call()
