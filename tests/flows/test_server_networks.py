@@ -15,7 +15,8 @@ from novalite.rpc.contracts.interfaces import Interfaces
 from novalite.rpc.contracts.servers import Tasks
 from tests.cloud import Cloud
 from tests.flows.harness import broken_step, check_invariants, step_cases
-from tests.networked import a_network, a_port, check_ports, interfaces_of, networked, on, port
+from tests.networked import EMBEDDED, a_network, a_port, check_ports, interfaces_of, networked, on, port
+from tests.served import ServedCloud
 
 
 @pytest.fixture
@@ -232,3 +233,44 @@ def test_a_server_deleted_while_it_is_built_leaves_no_port(cloud: Cloud) -> None
     cloud.recover()
     assert cloud.show(server_id, deleted=True)["vm_state"] == "deleted"
     sound(cloud)
+
+
+def test_ports_survive_what_moves_or_rebuilds_a_server(tmp_path: Path) -> None:
+    with ServedCloud(tmp_path, hosts=("alpha", "beta"), overrides=EMBEDDED) as cloud:
+        network = a_network(cloud)
+        given = a_port(cloud, network)
+        cloud.make_flavor("big", vcpus=2, ram_mb=128, disk_gb=2)
+        server_id = create(cloud, on(network, tag="front"), on(port_id=given))
+        before = interfaces_of(cloud, server_id)
+
+        def same() -> None:
+            sound(cloud)
+            after = interfaces_of(cloud, server_id)
+            assert [(p["port_id"], p["fixed_ips"], p["tag"]) for p in after] == [
+                (p["port_id"], p["fixed_ips"], p["tag"]) for p in before
+            ]
+
+        cloud.act(server_id, "resize", flavor_id="big")
+        same()
+        cloud.act(server_id, "revert_resize")
+        same()
+        cloud.act(server_id, "resize", flavor_id="big")
+        cloud.act(server_id, "confirm_resize")
+        same()
+        cloud.act(server_id, "shelve")
+        same()
+        cloud.act(server_id, "shelveOffload")
+        assert {port["host"] for port in interfaces_of(cloud, server_id)} == {""}
+        same()
+        cloud.fail_everywhere("spawn", "no space left", times=None)
+        cloud.act(server_id, "unshelve")
+        assert cloud.show(server_id)["vm_state"] == "shelved_offloaded"
+        same()
+        for name in cloud.host_names:
+            cloud.driver(name).heal()
+        cloud.act(server_id, "unshelve")
+        assert {port["port_state"] for port in interfaces_of(cloud, server_id)} == {"ACTIVE"}
+        same()
+        cloud.delete(server_id)
+        sound(cloud)
+        assert port(cloud, given)["device_id"] == ""  # type: ignore[index]
