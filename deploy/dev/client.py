@@ -49,9 +49,13 @@ class Api:
         """An image request; `path` follows /v2."""
         return self._ask("image", method, f"/v2{path}", body, {})
 
-    def upload(self, name: str, path: Path, disk_format: str = "qcow2") -> str:
+    def network(self, method: str, path: str, body: object = None) -> Any:
+        """A network request; `path` follows /v2.0."""
+        return self._ask("network", method, f"/v2.0{path}", body, {})
+
+    def upload(self, name: str, path: Path, disk_format: str = "qcow2", **properties: str) -> str:
         """Make an image of a file, streamed; returns its id."""
-        record = {"name": name, "disk_format": disk_format, "container_format": "bare"}
+        record = {"name": name, "disk_format": disk_format, "container_format": "bare", **properties}
         image: str = self.image("POST", "/images", record)["id"]
         url = f"{self._catalog['image'].rstrip('/')}/v2/images/{image}/file"
         headers = {

@@ -257,9 +257,18 @@ class Cloud(Service):
         }
         if kind == "compute" and self.plan.driver == "libvirt":
             libvirt = {"libvirt.virt_type": "qemu", "libvirt.connection_uri": self.uri(int(number))}
-            own["compute"].update(libvirt)
+            own["compute"].update(libvirt, **self._place(int(number)))
         conductor = {"api.public_url": self.url} if kind == "conductor" else {}
         return {**common, **own[kind], **conductor, **self.plan.options}
+
+    def _place(self, i: int) -> dict[str, str]:
+        """Where the networks of hypervisor host `i` are, when that is not here."""
+        if not isinstance(self.hypervisors, Hypervisors):
+            return {}
+        return {
+            "host_networks.namespace": self.hypervisors.namespace(i),
+            "host_networks.tunnel_address": self.hypervisors.address(i),
+        }
 
     def cleanup(self) -> list[list[str]]:
         """What the hypervisors would leave."""

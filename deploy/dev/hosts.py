@@ -56,6 +56,14 @@ class Hypervisors(Service):
         """libvirt URI of host `i`, from the other hosts."""
         return f"qemu+tcp://{self.net}.{i}/system"
 
+    def namespace(self, i: int) -> str:
+        """Path of the network namespace of host `i`."""
+        return f"/run/netns/{self.prefix}h{i}"
+
+    def address(self, i: int) -> str:
+        """Address of host `i` on the fabric."""
+        return f"{self.net}.{i}"
+
     def host(self, i: int) -> Libvirtd:
         """Host `i`, counted from 1."""
         return self.hosts[i - 1]

@@ -40,6 +40,7 @@ def settings(conf: cfg.ConfigOpts) -> Host:
         vxlan_port=own.vxlan_port,
         interfaces=dict(own.physical_interfaces),
         lease=own.dhcp_lease_seconds,
+        namespace=own.namespace,
     )
 
 

@@ -14,6 +14,9 @@ OPTS = [
                      "alone, and has no address of its own."),
     cfg.IntOpt("dhcp_lease_seconds", mutable=False, default=86400, min=120,
                help="Seconds for which guests are given their addresses."),
+    cfg.StrOpt("namespace", default="",
+               help="Network namespace in which libvirt runs guests, as a path such as /run/netns/NAME, when it is not "
+                    "that of novalite-compute."),
     cfg.FloatOpt("ready_timeout", default=30.0, min=1.0,
                  help="Seconds the networks of a guest may take to be there before its start is given up."),
     cfg.FloatOpt("sync_interval", mutable=True, default=60.0, min=1.0,

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from novalite.networks.on_host import names
+from novalite.networks.on_host.host import NetworkHost
+from novalite.networks.on_host.plan import Host
 from novalite.objects.host_networks import HostNetworks, LocalPort
 from tests.networks import frames
 
@@ -124,34 +126,19 @@ class Machine(Space):
         fabric.run("ip", "link", "set", outer, "master", "fab", "up")
         self.run("ip", "addr", "add", f"{self.address}/24", "dev", "fab0")
         self.run("ip", "link", "set", "fab0", "up")
-        self.settings: dict[str, Any] = {"address": self.address, "lease": 3600}
-        self.agent: subprocess.Popen[str] | None = None
+        self.settings: dict[str, Any] = {}
+        self.daemon: NetworkHost | None = None
 
     def apply(self, wanted: HostNetworks, thorough: bool = False) -> None:
         """Have the daemon make it so."""
-        answer = self.ask(wanted, thorough)
-        assert answer == "ok", answer
-
-    def ask(self, wanted: HostNetworks, thorough: bool = False) -> str:
-        """The same, and what it says of it."""
-        if self.agent is None:
-            module = ("-m", "tests.networks.agent", json.dumps(self.settings), str(self.folder / "dhcp"))
-            self.agent = self.popen(sys.executable, *module)
-        assert self.agent.stdin is not None
-        assert self.agent.stdout is not None
-        print(json.dumps({"wanted": wanted.model_dump(), "thorough": thorough}), file=self.agent.stdin, flush=True)
-        line = self.agent.stdout.readline()
-        if not line:
-            raise AssertionError(self.agent.communicate(timeout=SECONDS)[1])
-        answer: str = json.loads(line)
-        return answer
+        if self.daemon is None:
+            place = {"namespace": f"/run/netns/{self.name}", "address": self.address, "lease": 3600}
+            self.daemon = NetworkHost(Host(**place, **self.settings), self.folder / "dhcp")
+        self.daemon.apply(wanted, thorough)
 
     def kill_daemon(self) -> None:
-        """As if it crashed; the next `apply` is of a new one."""
-        if self.agent is not None:
-            self.agent.kill()
-            self.agent.communicate(timeout=SECONDS)
-            self.agent = None
+        """The next `apply` is of a new one, which knows nothing."""
+        self.daemon = None
 
     def links(self) -> set[str]:
         """Names of its devices."""
@@ -164,9 +151,7 @@ class Machine(Space):
 
     def close(self) -> None:
         """With its daemon and servers."""
-        if self.agent is None or self.agent.poll() is None:
-            self.ask(HostNetworks(host="any"))
-        self.kill_daemon()
+        self.apply(HostNetworks(host="any"))
         super().close()
 
 

@@ -27,25 +27,40 @@ def find(program: str) -> str | None:
     return shutil.which(program, path=path)
 
 
-def run(argv: Sequence[str], said: str | None = None, seconds: float = SECONDS) -> str:
-    """What the program printed. `said` is what it reads. Raises NetworkCommandFailed."""
-    program = find(argv[0])
-    if program is None:
-        raise NetworkCommandFailed(reason=f"{argv[0]} is missing: apt-get install {PACKAGES.get(argv[0], argv[0])}")
-    try:
-        done = subprocess.run([program, *argv[1:]], input=said, text=True, capture_output=True, timeout=seconds,
-                              stdin=None if said is not None else subprocess.DEVNULL)  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise NetworkCommandFailed(reason=f"{argv[0]} was not done within {seconds:g} seconds") from error
-    except OSError as error:
-        raise NetworkCommandFailed(reason=f"{argv[0]} could not be run: {error}") from error
-    if done.returncode:
-        words = "; ".join((done.stderr.strip() or done.stdout.strip()).splitlines()[:3])
-        raise NetworkCommandFailed(reason=f"{argv[0]}: {words or f'exit code {done.returncode}'}")
-    return done.stdout
+class Commands:
+    """Programs run in a network namespace, by its path; "" is the daemon's own."""
+
+    def __init__(self, namespace: str = "") -> None:
+        self.namespace = namespace
+
+    def run(self, argv: Sequence[str], said: str | None = None, seconds: float = SECONDS) -> str:
+        """What the program printed. `said` is what it reads. Raises NetworkCommandFailed."""
+        name = argv[0]
+        try:
+            done = subprocess.run(self._argv(argv), input=said, text=True, capture_output=True, timeout=seconds,
+                                  stdin=None if said is not None else subprocess.DEVNULL)  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise NetworkCommandFailed(reason=f"{name} was not done within {seconds:g} seconds") from error
+        except OSError as error:
+            raise NetworkCommandFailed(reason=f"{name} could not be run: {error}") from error
+        if done.returncode:
+            words = "; ".join((done.stderr.strip() or done.stdout.strip()).splitlines()[:3])
+            raise NetworkCommandFailed(reason=f"{name}: {words or f'exit code {done.returncode}'}")
+        return done.stdout
+
+    def batch(self, program: str, lines: Sequence[str]) -> None:
+        """Commands for `ip` or `bridge`, in order; the first that fails ends it."""
+        if lines:
+            self.run([program, "-batch", "-"], said="".join(f"{line}\n" for line in lines))
+
+    def _argv(self, argv: Sequence[str]) -> list[str]:
+        program = _need(argv[0])
+        within = [_need("nsenter"), f"--net={self.namespace}", "--"] if self.namespace else []
+        return [*within, program, *argv[1:]]
 
 
-def batch(program: str, lines: Sequence[str]) -> None:
-    """Commands for `ip` or `bridge`, in order; the first that fails ends it."""
-    if lines:
-        run([program, "-batch", "-"], said="".join(f"{line}\n" for line in lines))
+def _need(program: str) -> str:
+    found = find(program)
+    if found is None:
+        raise NetworkCommandFailed(reason=f"{program} is missing: apt-get install {PACKAGES.get(program, program)}")
+    return found

@@ -14,7 +14,8 @@ import stat
 import time
 from pathlib import Path
 
-from novalite.networks.on_host import commands, dhcp
+from novalite.networks.on_host import dhcp
+from novalite.networks.on_host.commands import Commands, NetworkCommandFailed, find
 
 STOPPING = 5.0
 """Seconds in which a server told to end must be gone; then it is killed."""
@@ -27,14 +28,14 @@ ip link set dev {inside} up
 {routes}
 exec {dnsmasq} --conf-file={config}{user}
 """
-"""Run in the new namespace; `outside` is a process of the host's."""
+"""Run in the new namespace; `outside` is the host's, or a process in it."""
 
 
 class Servers:
     """All DHCP servers of this host; their files are in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, commands: Commands) -> None:
+        self.folder, self.commands = folder, commands
 
     def converge(self, wanted: tuple[dhcp.Server, ...], devices: set[str]) -> list[str]:
         """Have exactly these servers; `devices` are the host's, before. Answers steps for `ip` that join new ones
@@ -62,16 +63,17 @@ class Servers:
         return [f"link set dev {server.device} addrgenmode none master {server.bridge} up"]
 
     def _start(self, server: dhcp.Server, config: Path) -> None:
-        program = commands.find("dnsmasq") or "dnsmasq"
-        with contextlib.suppress(commands.NetworkCommandFailed):  # of a server that died half-made
-            commands.run(["ip", "link", "del", "dev", server.device])
+        program = find("dnsmasq") or "dnsmasq"
+        with contextlib.suppress(NetworkCommandFailed):  # of a server that died half-made
+            self.commands.run(["ip", "link", "del", "dev", server.device])
         routes = "\n".join(f"ip route replace {cidr} dev {dhcp.INSIDE} scope link" for cidr in server.ranges)
         script = START.format(
-            inside=dhcp.INSIDE, mac=server.mac, mtu=server.mtu, device=server.device, outside=os.getpid(),
+            inside=dhcp.INSIDE, mac=server.mac, mtu=server.mtu, device=server.device,
+            outside=self.commands.namespace or os.getpid(),
             address=dhcp.ADDRESS, routes=routes, dnsmasq=program, config=config,
             user="" if _open_to_all(config) else " --user=root",
         )  # fmt: skip
-        commands.run(["unshare", "--net", "--", "/bin/sh", "-c", script])
+        self.commands.run(["unshare", "--net", "--", "/bin/sh", "-c", script])
 
     def _known(self) -> set[str]:
         return {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()

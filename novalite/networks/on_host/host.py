@@ -6,9 +6,10 @@ import logging
 import os
 from pathlib import Path
 
-from novalite.networks.on_host import commands, dnsmasq, links
+from novalite.networks.on_host import dnsmasq, links
+from novalite.networks.on_host.commands import PACKAGES, Commands, NetworkCommandFailed, find
 from novalite.networks.on_host.plan import Host, Plan, plan
-from novalite.networks.on_host.ruleset import TABLES, Ruleset, removal, transaction
+from novalite.networks.on_host.ruleset import HOOKS, Ruleset, removal, transaction
 from novalite.objects.host_networks import HostNetworks
 
 LOG = logging.getLogger(__name__)
@@ -20,9 +21,9 @@ FOLLOWED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 
 def obstacle() -> str | None:
     """Why this host cannot have networks, in words for its operator; None when it can."""
-    missing = [tool for tool in TOOLS if commands.find(tool) is None]
+    missing = [tool for tool in TOOLS if find(tool) is None]
     if missing:
-        packages = sorted({commands.PACKAGES[tool] for tool in missing})
+        packages = sorted({PACKAGES[tool] for tool in missing})
         return f"{', '.join(missing)} missing: apt-get install {' '.join(packages)}"
     if not _capable(CAP_NET_ADMIN) or not _capable(CAP_SYS_ADMIN):
         return "the daemon runs without CAP_NET_ADMIN and CAP_SYS_ADMIN, which root has"
@@ -43,7 +44,8 @@ class NetworkHost:
 
     def __init__(self, settings: Host, folder: Path) -> None:
         self.settings = settings
-        self._servers = dnsmasq.Servers(folder)
+        self._commands = Commands(settings.namespace)
+        self._servers = dnsmasq.Servers(folder, self._commands)
         self._rules: Ruleset | None = None
 
     def apply(self, wanted: HostNetworks, thorough: bool = False) -> Plan:
@@ -51,7 +53,7 @@ class NetworkHost:
 
         `thorough`: the firewall is not believed to be there because it was made.
         """
-        found = _look()
+        found = self._look()
         zones = links.zones(found)
         made = plan(wanted, self.settings, zones)
         if not made.bridges and not zones:
@@ -59,42 +61,44 @@ class NetworkHost:
             return made
         lost = [name for name in made.uplinks if name not in found]
         if lost:
-            raise commands.NetworkCommandFailed(reason=f"there is no interface {', '.join(lost)}")
+            raise NetworkCommandFailed(reason=f"there is no interface {', '.join(lost)}")
         self._firewall(made.rules, thorough)  # before anything that it is to guard
-        commands.batch("ip", links.steps(made, found))
-        commands.batch("ip", self._servers.converge(made.servers, set(found)))
-        commands.batch("bridge", links.forwarding(made, found))
+        self._commands.batch("ip", links.steps(made, found))
+        self._commands.batch("ip", self._servers.converge(made.servers, set(found)))
+        self._commands.batch("bridge", links.forwarding(made, found))
         return made
 
     def _withdraw(self, made: Plan) -> None:
         """There are no networks here: a host that never had any is not touched, one that had is as before."""
         self._servers.converge(made.servers, set())
         if self._rules is not None:
-            commands.run(["nft", "-f", "-"], said=removal())
+            self._commands.run(["nft", "-f", "-"], said=removal())
             self._rules = None
 
     def _firewall(self, rules: Ruleset, thorough: bool) -> None:
-        if self._rules is not None and not (thorough and not _guarded()):
+        if self._rules is not None and not (thorough and not self._guarded()):
             change = transaction(self._rules, rules)
             if not change:
                 return
             try:
-                commands.run(["nft", "-f", "-"], said=change)
+                self._commands.run(["nft", "-f", "-"], said=change)
                 self._rules = rules
                 return
-            except commands.NetworkCommandFailed as error:
+            except NetworkCommandFailed as error:
                 LOG.warning("The firewall is not as it was left and is written anew: %s", error)
         self._rules = None
-        commands.run(["nft", "-f", "-"], said=transaction(None, rules))
+        self._commands.run(["nft", "-f", "-"], said=transaction(None, rules))
         self._rules = rules
 
+    def _guarded(self) -> bool:
+        """Whether our tables are there. (`nft list tables` would read all that is in them.)"""
+        try:
+            for table, chain in HOOKS:
+                self._commands.run(["nft", "--terse", "list", "chain", *table.split(), chain])
+        except NetworkCommandFailed:
+            return False
+        return True
 
-def _guarded() -> bool:
-    """Whether our tables are there."""
-    there = commands.run(["nft", "list", "tables"]).splitlines()
-    return all(f"table {table}" in there for table in TABLES)
-
-
-def _look() -> dict[str, links.Link]:
-    shown = commands.run(["ip", "-details", "-json", "link", "show"])
-    return links.read(shown, commands.run(["bridge", "-json", "fdb", "show"]))
+    def _look(self) -> dict[str, links.Link]:
+        shown = self._commands.run(["ip", "-details", "-json", "link", "show"])
+        return links.read(shown, self._commands.run(["bridge", "-json", "fdb", "show"]))

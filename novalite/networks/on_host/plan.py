@@ -18,12 +18,14 @@ FLOOD = "00:00:00:00:00:00"
 @dataclass(frozen=True)
 class Host:
     """What an operator decides for a host. `address`: its end of tunnels; `interfaces`: physical network ->
-    interface that belongs to it; `lease`: seconds of a DHCP lease."""
+    interface that belongs to it; `lease`: seconds of a DHCP lease; `namespace`: path of the network namespace that
+    guests are in, "" for the daemon's own."""
 
     address: str
     vxlan_port: int = 4789
     interfaces: Mapping[str, str] = field(default_factory=dict)
     lease: int = 86400
+    namespace: str = ""
 
 
 @dataclass(frozen=True)

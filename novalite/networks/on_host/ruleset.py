@@ -60,7 +60,7 @@ def ruleset(wanted: HostNetworks, zones: Mapping[str, int], uplinks: Iterable[st
     known = {group.id for group in wanted.groups}
     for port in sorted(wanted.ports, key=lambda port: port.id):
         device = names.tap(port.id)
-        chains[BRIDGE, f"from-{device}"] = spoofing.rules(port)
+        chains[BRIDGE, f"from-{device}"] = list(spoofing.rules(port))
         chains[BRIDGE, f"out-{device}"] = _judged(port, "egress", known)
         chains[BRIDGE, f"in-{device}"] = _judged(port, "ingress", known)
         maps[BRIDGE, "sources"][device] = f"goto from-{device}"

@@ -5,6 +5,8 @@ They look at single frames only, before the host remembers anything of them.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from novalite.networks.on_host.addresses import leading_bits, link_local, of_version
 from novalite.objects.host_networks import LocalPort
 
@@ -14,12 +16,13 @@ UNSPECIFIED_V6 = "ip6 saddr :: icmpv6 type { 131, 132, 133, 135, 143 } accept"
 """Before a guest has an address: MLD, router and neighbour solicitation (duplicate address detection)."""
 
 
-def rules(port: LocalPort) -> Rules:
-    """In order; the last one decides."""
+@lru_cache(maxsize=4096)
+def rules(port: LocalPort) -> tuple[str, ...]:
+    """In order; the last one decides. Remembered, because of all ports of a host few are ever new."""
     if not port.admin_up:
-        return ["drop"]
+        return ("drop",)
     if not port.port_security:
-        return ["accept"]
+        return ("accept",)
     own = sources(port)
     macs = ", ".join(own)
     found = [f"ether saddr != {{ {macs} }} drop"]
@@ -33,7 +36,7 @@ def rules(port: LocalPort) -> Rules:
     for mac, addresses in own.items():
         if v4 := of_version(addresses, 4):
             found.append(f"ether saddr {mac} ip saddr {{ {', '.join(v4)} }} accept")
-    return [*found, *_ipv6(own), "drop"]
+    return (*found, *_ipv6(own), "drop")
 
 
 def sources(port: LocalPort) -> dict[str, list[str]]:
