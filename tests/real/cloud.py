@@ -26,7 +26,7 @@ from novalite.cmd.http import WaitressServer, listen
 from novalite.compute.virt.libvirt import embedded
 from tests.cloud import Cloud
 
-HOST = "metal"
+HOST, OTHER = "metal", "iron"
 BOOT_SECONDS = 120
 """Emulated, on a machine busy with other tests; 7 to 13 s on an idle one."""
 BOOT_PARTITION = 1 << 20
@@ -39,7 +39,7 @@ FLAVORS: dict[str, dict[str, Any]] = {
 
 
 class RealCloud:
-    """The cloud of `folder` on the hypervisor `host`.
+    """The cloud of `folder` on the hypervisor `host`, and on `other` too if there is one.
 
         guest = real.boot("web")                      # a server that said on its console that it is up
         guest.act({"reboot": {"type": "SOFT"}})       # 202, and done when this returns
@@ -51,21 +51,22 @@ class RealCloud:
     the guest agent, `marked_image("blue")` one more whose kernel says on the console that it is "blue".
     """
 
-    def __init__(self, folder: Path, host: Libvirtd) -> None:
+    def __init__(self, folder: Path, host: Libvirtd, other: Libvirtd | None = None) -> None:
         embedded.collect_orphans()
         self.folder = folder
         self.libvirtd = host
         self._socket = listen("127.0.0.1", 0)
         port = self._socket.getsockname()[1]
-        # The transport is named, because libvirt tries its embedded driver first once that is in use.
-        uri = host.uri.replace("qemu:///", "qemu+unix:///")
-        metal = {"compute.driver": "libvirt", "libvirt.connection_uri": uri, "libvirt.virt_type": "qemu"}
+        per_host = {HOST: self._driven_by(host)}
+        if other is not None:
+            own = {"state_path": str(folder / OTHER), "compute.instances_path": str(folder / OTHER / "instances")}
+            per_host[OTHER] = {**self._driven_by(other), **own}
         self.cloud = Cloud(
             folder,
-            hosts=(HOST,),
+            hosts=tuple(per_host),
             # Nothing beats its heart here, and a test may take long.
             overrides={"api.public_url": f"http://127.0.0.1:{port}", "service_down_time": 86400},
-            per_host={HOST: metal},
+            per_host=per_host,
         )
         self.member, self.admin = self.cloud.rest(), self.cloud.rest("admin")
         self._http = WaitressServer(self.member.http.application, self._socket, 4, 1 << 40)
@@ -75,6 +76,12 @@ class RealCloud:
         self.image = self.upload(guest_image())
         self._marked: dict[str, str] = {}
 
+    @staticmethod
+    def _driven_by(host: Libvirtd) -> dict[str, str]:
+        # The transport is named, because libvirt tries its embedded driver first once that is in use.
+        uri = host.uri.replace("qemu:///", "qemu+unix:///")
+        return {"compute.driver": "libvirt", "libvirt.connection_uri": uri, "libvirt.virt_type": "qemu"}
+
     def close(self) -> None:
         """Remove every server, and with them every guest; then let go of everything."""
         try:
@@ -82,7 +89,8 @@ class RealCloud:
                 self.admin.delete(f"/servers/{server['id']}")
         finally:
             self._http.stop(5)
-            self.cloud.hosts[HOST].manager.stop(5)
+            for host in self.cloud.hosts.values():
+                host.manager.stop(5)
             self.cloud.__exit__()
 
     # --- images
@@ -177,6 +185,16 @@ class Guest:
 
     # --- inside, and beneath
 
+    @property
+    def host(self) -> str:
+        """Where it is."""
+        return str(self.real.cloud.show(self.id)["host"] or HOST)
+
+    @property
+    def driver(self) -> Any:
+        """What drives it there."""
+        return self.real.cloud.hosts[self.host].driver
+
     def run(self, script: str, seconds: float = 90) -> str:
         """What a shell script inside the guest prints; it must succeed. Through the guest agent."""
         begin = {"path": "/bin/sh", "arg": ["-c", script], "capture-output": True}
@@ -196,7 +214,7 @@ class Guest:
         import libvirt_qemu
 
         text = json.dumps({"execute": command, "arguments": arguments})
-        driver = self.real.cloud.hosts[HOST].driver
+        driver = self.driver
 
         def ask(native: Any) -> str:
             domain = native.lookupByUUIDString(self.id)
@@ -206,14 +224,14 @@ class Guest:
 
     def xml(self) -> ET.Element:
         """Its machine as libvirt has it."""
-        driver = self.real.cloud.hosts[HOST].driver
+        driver = self.driver
         text = driver.connection.call("xml", lambda native: native.lookupByUUIDString(self.id).XMLDesc(0))
         return ET.fromstring(text)
 
     @property
     def folder(self) -> Path:
         """Where its disks are."""
-        return self.real.folder / "instances" / self.id
+        return Path(self.real.cloud.hosts[self.host].conf.compute.instances_path) / self.id
 
     def traces(self) -> list[str]:
         """Everything on this host that still names it: files of its own, and its guest."""
