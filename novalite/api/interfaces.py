@@ -7,10 +7,12 @@ from typing import Annotated
 from pydantic import Field as Limits
 
 from novalite.api.fields import Field, View
+from novalite.api.policy import allowed
 from novalite.api.routing import Call, Result, Routes
 from novalite.api.runtime import runtime
 from novalite.api.schemas import Body, Since, Uuid
 from novalite.api.servers.access import load, require
+from novalite.api.servers.create import EXTERNAL_NETWORK
 from novalite.api.servers.schemas import Ipv4, Ipv6, Tag
 from novalite.api.shapes import TEXT
 from novalite.errors import BadRequest
@@ -76,7 +78,8 @@ def attach(call: Call, server_id: str) -> Result:
         raise BadRequest("Must input network_id when request IP address.")
     server = load(call, server_id, RULE + "create")
     require(call, server, "attach_interface", STATES)
-    made = runtime().networks.attach(call.ctx, server, asked.model_dump())
+    wanted = {**asked.model_dump(), "external": allowed(EXTERNAL_NETWORK)}
+    made = runtime().networks.attach(call.ctx, server, wanted)
     return {"interfaceAttachment": INTERFACE.show(made, call.see())}
 
 

@@ -101,6 +101,18 @@ SERVERS = [
         ("POST /servers",),
     ),
     Rule(
+        "os_compute_api:servers:create:attach_network",
+        MEMBER,
+        "Name networks or ports at create.",
+        ("POST /servers",),
+    ),
+    Rule(
+        "network:attach_external_network",
+        ADMIN,
+        "Connect a server with an external network that is not shared.",
+        ("POST /servers", f"POST {SERVER}/os-interface"),
+    ),
+    Rule(
         "os_compute_api:servers:create:trusted_certs",
         MEMBER,
         "Name trusted image certificates at create.",

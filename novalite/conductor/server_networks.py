@@ -32,6 +32,7 @@ from novalite.objects.server_network_errors import (
     PortLimitExceeded,
     PortStillInUse,
 )
+from novalite.objects.servers import CreateServers
 
 NONE, AUTO, UNSAID = "none", "auto", "unsaid"
 """What `networks` of a request may be beside a list; `unsaid` before 2.37 only."""
@@ -56,20 +57,23 @@ class Plan:
         return {"ports": list(self.ports), "groups": None if self.groups is None else list(self.groups)}
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What networks must offer: `grouped`: ports with security groups; `external`: external ones will do, too."""
+
+    grouped: bool = False
+    external: bool = False
+
+
 def offered(conf: ConfigOpts) -> bool:
     """Whether this cloud has networks."""
     return bool(conf.networks.service != NONE)
 
 
-def plan(
-    session: Session,
-    conf: ConfigOpts,
-    ctx: Context,
-    asked: str | Sequence[Record],
-    group_names: Sequence[str],
-) -> Plan:
+def plan(session: Session, conf: ConfigOpts, ctx: Context, body: CreateServers) -> Plan:
     """What a new server is to be connected to. Raises BadRequest for what is not there or cannot be used, Conflict
     for a port or an address that somebody has and for words that mean more than one thing."""
+    asked, group_names = body.networks, body.security_groups
     if not offered(conf):
         if not isinstance(asked, str):
             raise BadRequest("This cloud has no network service; networks must be auto or none.")
@@ -79,7 +83,8 @@ def plan(
         return Plan((), chosen)
     try:
         wanted = _unsaid(session, conf, ctx, asked) if isinstance(asked, str) else [dict(one) for one in asked]
-        return Plan(tuple(check(session, ctx, wanted, explicit_groups(group_names))), chosen)
+        limits = Limits(explicit_groups(group_names), body.external_networks)
+        return Plan(tuple(check(session, ctx, wanted, limits)), chosen)
     except (NotFound, FixedIpInUse) as error:  # the body is wrong, not the URL
         raise BadRequest(error.sentence) from error
 
@@ -152,7 +157,7 @@ def blank(**said: Any) -> Record:
     return {"network_id": None, "port_id": None, "fixed_ip": None, "tag": None, **said}
 
 
-def check(session: Session, ctx: Context, wanted: list[Record], explicit: bool) -> list[Record]:
+def check(session: Session, ctx: Context, wanted: list[Record], limits: Limits) -> list[Record]:
     """The same entries, when every one can be had. Raises NetworkNotFound, PortNotFound, PortStillInUse, FixedIpInUse,
     ExternalNetworkForbidden and BadRequest."""
     named = [one["port_id"] for one in wanted if one["port_id"]]
@@ -166,7 +171,7 @@ def check(session: Session, ctx: Context, wanted: list[Record], explicit: bool) 
         if one["port_id"]:
             _check_port(ctx, one["port_id"], given.get(one["port_id"]))
         else:
-            _check_network(ctx, one["network_id"], nets.get(one["network_id"]), ranges, explicit)
+            _check_network(ctx, one["network_id"], nets.get(one["network_id"]), ranges, limits)
             if one["fixed_ip"]:
                 _check_address(session, one["network_id"], one["fixed_ip"], ranges)
     return wanted
@@ -192,18 +197,18 @@ def _check_port(ctx: Context, port_id: str, port: Record | None) -> None:
 
 
 def _check_network(
-    ctx: Context, network_id: str, net: Record | None, ranges: dict[str, list[str]], explicit: bool
+    ctx: Context, network_id: str, net: Record | None, ranges: dict[str, list[str]], limits: Limits
 ) -> None:
     visible = net and (
         ctx.is_admin or net["project_id"] == ctx.project_id or net["shared"] or net["external"]
     )
     if net is None or not visible:
         raise NetworkNotFound(network_id=network_id)
-    if net["external"] and not (net["shared"] or ctx.is_admin):
+    if net["external"] and not (net["shared"] or limits.external):
         raise ExternalNetworkForbidden(network_id=network_id)
     if not ranges[network_id]:
         raise BadRequest(f"Network {network_id} requires a subnet in order to boot instances on.")
-    if explicit and not net["port_security_enabled"]:
+    if limits.grouped and not net["port_security_enabled"]:
         raise BadRequest(
             "Network requires port_security_enabled and subnet associated in order to apply security groups."
         )
@@ -250,8 +255,8 @@ def _port_limit(session: Session, conf: ConfigOpts, project_id: str) -> int:
 
 
 def for_one(session: Session, conf: ConfigOpts, ctx: Context, server: Record, asked: Record) -> Record:
-    """The entry of a plan for one more interface of a server: `asked` has port_id, net_id, fixed_ips and tag. Errors
-    as of `check`, and OverQuota."""
+    """The entry of a plan for one more interface of a server: `asked` has port_id, net_id, fixed_ips, tag and
+    external. Errors as of `check`, and PortLimitExceeded."""
     owner = ctx.model_copy(update={"project_id": server["project_id"]})
     if not (asked.get("port_id") or asked.get("net_id")):
         try:
@@ -269,6 +274,7 @@ def for_one(session: Session, conf: ConfigOpts, ctx: Context, server: Record, as
     if addresses := asked.get("fixed_ips"):
         entry["fixed_ip"] = addresses[0]["ip_address"]
     entry["tag"] = asked.get("tag")
-    plan = Plan(tuple(check(session, ctx, [entry], explicit=False)))
+    limits = Limits(external=bool(asked.get("external")))
+    plan = Plan(tuple(check(session, ctx, [entry], limits)))
     affordable(session, conf, owner, plan, 1, 1, 1)
     return entry

@@ -88,7 +88,7 @@ class ServersEndpoint(Servers):
             create_request.check_image(resolved.image, resolved.flavor)
         create_request.check_place(session, body)
         spec = create_request.request_spec(session, ctx, body, resolved)
-        plan = server_networks.plan(session, self.env.conf, ctx, body.networks, body.security_groups)
+        plan = server_networks.plan(session, self.env.conf, ctx, body)
         count = self._affordable(session, ctx, body, resolved.flavor)
         count = server_networks.affordable(session, self.env.conf, ctx, plan, body.min_count, count, body.max_count)
         rows = create_request.server_rows(ctx, body, resolved, count)

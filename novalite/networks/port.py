@@ -95,7 +95,8 @@ class NetworkPort(Protocol):
         """One of these."""
 
     def attach(self, ctx: Context, server: Record, wanted: Record) -> Record:
-        """Connect it: `wanted` has port_id, net_id, fixed_ips and tag. BadRequest when that cannot be done."""
+        """Connect it: `wanted` has port_id, net_id, fixed_ips, tag, and whether an `external` network will do.
+        BadRequest when that cannot be done."""
 
     def detach(self, ctx: Context, server: Record, port_id: str) -> None:
         """Disconnect it."""

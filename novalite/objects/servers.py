@@ -18,7 +18,8 @@ class CreateServers(Message):
     The conductor resolves flavor, image and key in the creating transaction, so that one request
     costs one call. `availability_zone` may be None (any); `forced_host` bypasses no capacity claim.
     `networks`: auto, none, unsaid (the only one there is, if there is one), or for each interface network_id or
-    port_id, fixed_ip and tag. `security_groups`: names or ids.
+    port_id, fixed_ip and tag; `external_networks`: whether one may be external without being shared.
+    `security_groups`: names or ids.
     """
 
     name: str
@@ -45,6 +46,7 @@ class CreateServers(Message):
     security_groups: tuple[str, ...] = ()
     trusted_image_certificates: tuple[str, ...] | None = None
     networks: str | tuple[dict[str, Any], ...] = "auto"
+    external_networks: bool = False
     personality: tuple[dict[str, str], ...] = ()
 
 

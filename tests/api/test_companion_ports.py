@@ -179,7 +179,8 @@ def test_parts_of_a_server(behind: Behind) -> None:
     assert behind.member.get(f"{path}/os-interface", version="2.70")["interfaceAttachments"] == [PORT]
     body = {"interfaceAttachment": {"net_id": OTHER, "fixed_ips": [{"ip_address": "10.0.0.3"}]}}
     assert behind.member.made(f"{path}/os-interface", body) == {"interfaceAttachment": PORT}
-    wanted = {"port_id": None, "net_id": OTHER, "fixed_ips": [{"ip_address": "10.0.0.3"}], "tag": None}
+    wanted = {"port_id": None, "net_id": OTHER, "fixed_ips": [{"ip_address": "10.0.0.3"}], "tag": None,
+              "external": False}  # fmt: skip
     assert behind.networks.told.pop() == (behind.server, wanted)
     assert behind.member.get(f"{path}/os-security-groups")["security_groups"][0]["name"] == "web"
     assert behind.member.act(behind.server, {"addSecurityGroup": {"name": "db"}}).status_code == 202

@@ -373,3 +373,25 @@ def test_networks_by_way_of_the_compute_api(place: Place) -> None:
     assert (shown["id"], shown["label"]) == (place.network, "private")
     assert place.member.get(f"/os-tenant-networks/{place.network}", **old)["network"]["label"] == "private"
     assert place.stranger("GET", f"/os-networks/{place.network}", **old).status_code == 404
+
+
+def test_administrators_may_use_external_networks(place: Place) -> None:
+    external = place.add_network("public", 5, external=True)
+    admin = place.cloud.rest("admin")
+    body = {"name": "web", "flavorRef": "tiny", "imageRef": admin.image(), "networks": [{"uuid": external}]}
+    made = admin.made("/servers", {"server": body})["server"]["id"]
+    assert admin.show(made)["addresses"].keys() == {"public"}
+    server = place.boot([{"uuid": place.network}])
+    path, wanted = f"/servers/{server['id']}/os-interface", {"interfaceAttachment": {"net_id": external}}
+    assert place.member.post(path, wanted).status_code == 403
+    assert admin.post(path, wanted).status_code == 200
+
+
+def test_the_configuration_names_the_network_of_access_addresses(tmp_path: Path) -> None:
+    named = {"networks.default_access_ip_network_name": "private"}
+    with networked(tmp_path, overrides=named) as cloud:
+        place = Place(cloud)
+        server = place.boot([{"uuid": place.add_network("other", 2)}, {"uuid": place.network}])
+        assert (server["accessIPv4"], server["accessIPv6"]) == (server["addresses"]["private"][0]["addr"], "")
+        assert place.boot([{"uuid": place.network}], accessIPv4="192.0.2.1")["accessIPv4"] == "192.0.2.1"
+        assert place.boot("none")["accessIPv4"] == ""

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import g
 
-from novalite.api.policy import authorize
+from novalite.api.policy import allowed, authorize
 from novalite.api.runtime import runtime
 from novalite.api.servers.schemas import CreateServer, Network, NewServer
 from novalite.errors import BadRequest, Forbidden
@@ -17,6 +17,8 @@ from novalite.objects.servers import CreateServers
 LOG = logging.getLogger(__name__)
 FORCED_HOST = "os_compute_api:servers:create:forced_host"
 REQUESTED_HOST = "compute:servers:create:requested_destination"
+ATTACH_NETWORK = "os_compute_api:servers:create:attach_network"
+EXTERNAL_NETWORK = "network:attach_external_network"
 TRUSTED_CERTIFICATES = "os_compute_api:servers:create:trusted_certs"
 
 
@@ -35,6 +37,9 @@ def to_message(body: CreateServer) -> CreateServers:
         authorize(REQUESTED_HOST)
         if place.host or place.node:
             raise BadRequest("A host may be named by availability_zone or by host and hypervisor_hostname, not both.")
+    wanted = networks(server)
+    if not isinstance(wanted, str):
+        authorize(ATTACH_NETWORK)
     if server.trusted_image_certificates:
         authorize(TRUSTED_CERTIFICATES)
     low, high = counts(server)
@@ -62,7 +67,8 @@ def to_message(body: CreateServer) -> CreateServers:
         scheduler_hints=hints(body),
         security_groups=tuple(group.name for group in server.security_groups),
         trusted_image_certificates=tuple(server.trusted_image_certificates or ()) or None,
-        networks=networks(server),
+        networks=wanted,
+        external_networks=not isinstance(wanted, str) and allowed(EXTERNAL_NETWORK),
         personality=tuple(file.model_dump() for file in server.personality),
     )
 

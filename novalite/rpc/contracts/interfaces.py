@@ -23,8 +23,9 @@ class Interfaces(Contract, topic="conductor", namespace="interfaces", version="1
     @call(timeout=60)
     def attach(self, ctx: Context, server_id: str, wanted: Record) -> Record:
         """Plug in a port (`port_id`), a new one on a network (`net_id`, `fixed_ips` [{ip_address}]), or a new one on
-        the only network there is; `tag`. Returns when the guest has it. Raises NetworkNotFound, PortNotFound,
-        PortInUse, BadRequest, OverQuota, InvalidServerState, and InterfaceNotAttached when the host failed."""
+        the only network there is; `tag`; `external`: on an external network, too. Returns when the guest has it.
+        Raises NetworkNotFound, PortNotFound, PortStillInUse, FixedIpInUse, BadRequest, PortLimitExceeded,
+        ExternalNetworkForbidden, InvalidServerState, and InterfaceNotAttached when the host failed."""
         raise NotImplementedError
 
     @call()
