@@ -58,8 +58,11 @@ def _fields(found: Any) -> dict[str, Any]:
 @click.option("--image", required=True, help="Name or id.")
 @click.option("--key-name", help="Keypair whose public key the guest gets.")
 @click.option(
-    "--network", default="none", show_default=True, help="`none`, `auto`, or a network's name or id."
+    "--network", "networks", multiple=True, metavar="NETWORK",
+    help="`none` (as without), `auto`, or a network's name or id (repeatable).",
 )
+@click.option("--port", "ports", multiple=True, help="A port to plug in, by name or id (repeatable).")
+@click.option("--security-group", "groups", multiple=True, help="Of new ports, by name or id (repeatable).")
 @click.option("--zone", help="Availability zone.")
 @click.option("--property", "properties", multiple=True, metavar="KEY=VALUE", help="Metadata (repeatable).")
 @click.option("--user-data", type=click.File("rb"), help="File handed to the guest.")
@@ -74,10 +77,9 @@ def create(session: Session, name: str, wait: bool, timeout: float, **options: A
     flavor = session.find("flavor", cloud.compute.find_flavor, options["flavor"])
     image = session.find("image", cloud.image.find_image, options["image"])
     body: dict[str, Any] = {"name": name, "flavor_id": flavor.id, "image_id": image.id}
-    network = options["network"]
-    if network not in ("none", "auto"):
-        network = [{"uuid": session.find("network", cloud.network.find_network, network).id}]
-    body["networks"] = network
+    body["networks"] = _networks(session, options["networks"], options["ports"])
+    if options["groups"]:
+        body["security_groups"] = [{"name": name} for name in options["groups"]]
     if options["key_name"]:
         body["key_name"] = options["key_name"]
     if options["zone"]:
@@ -96,6 +98,19 @@ def create(session: Session, name: str, wait: bool, timeout: float, **options: A
     session.output.record(_fields(made))
     if wait and made.status == "ERROR":
         raise click.ClickException(f"Server {name} could not be built: {(made.fault or {}).get('message')}")
+
+
+def _networks(session: Session, networks: tuple[str, ...], ports: tuple[str, ...]) -> Any:
+    """`none`, `auto`, or an interface for each network and then for each port."""
+    words = [name for name in networks if name in ("none", "auto")]
+    if words and (len(networks) > 1 or ports):
+        raise click.BadParameter(f"{words[0]} stands alone", param_hint="--network")
+    if words:
+        return words[0]
+    find, cloud = session.find, session.cloud.network
+    wanted = [{"uuid": find("network", cloud.find_network, name).id} for name in networks]
+    wanted += [{"port": find("port", cloud.find_port, name).id} for name in ports]
+    return wanted or "none"
 
 
 def _pair(text: str) -> tuple[str, str]:

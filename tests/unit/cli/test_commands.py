@@ -14,24 +14,29 @@ from novalite.cli.commands import run
 from novalite.cmd.http import WaitressServer, listen
 from novalite.conductor.bootstrap import bootstrap
 from novalite.identity.passwords import Passwords
-from tests.cloud import PASSWORD, Cloud
+from tests.cloud import PASSWORD
 from tests.disks import MIB
+from tests.networked import a_network, a_port, networked
 
 Novalite = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """What makes clients find a cloud that has a flavor `tiny`, an image `disk` and a host `alpha`."""
+    """What makes clients find a cloud that has a flavor `tiny`, an image `disk`, a network `private` with a
+    port `plug`, and a host `alpha`."""
     folder = tmp_path_factory.mktemp("cli")
-    with Cloud(folder) as cloud:
+    with networked(folder, hosts=("alpha",)) as cloud:
         link = listen("127.0.0.1", 0)
         url = f"http://127.0.0.1:{link.getsockname()[1]}"
         bootstrap(cloud.db, PASSWORD, url, "RegionOne", Passwords(1024, 1, 1))
         # One thread: on an inline bus whoever asks also does the work.
         server = WaitressServer(create_app(cloud.conf, cloud.client), link, 1, MIB * 8)
         server.start()
-        cloud.rest("admin").image(name="disk")
+        admin = cloud.rest("admin")
+        admin.image(name="disk")
+        network = a_network(cloud, "private", project=admin.project_id)
+        a_port(cloud, network, admin.project_id, name="plug")
         yield {
             "OS_AUTH_URL": f"{url}/identity/v3", "OS_USERNAME": "admin", "OS_PASSWORD": PASSWORD,
             "OS_PROJECT_NAME": "admin", "OS_USER_DOMAIN_NAME": "Default",
@@ -86,6 +91,19 @@ def test_a_server_from_create_to_delete(novalite: Novalite) -> None:
     status, _, said = novalite("server", "delete", "web", "--wait")
     assert (status, "1 server deleted." in said) == (0, True), said
     assert read(novalite, "server", "list") == []
+
+
+def test_a_server_with_networks(novalite: Novalite) -> None:
+    words = ("--flavor", "tiny", "--image", "disk", "--wait")
+    asked = ("--network", "private", "--port", "plug", "--security-group", "default")
+    made = read(novalite, "server", "create", "web", *words, *asked)
+    assert len(made["addresses"]["private"]) == 2
+    assert len(read(novalite, "server", "create", "one", *words, "--network", "auto")["addresses"]["private"]) == 1
+    assert read(novalite, "server", "create", "none", *words)["addresses"] == {}
+    for more, sentence in (("auto", "auto stands alone"), ("nowhere", "There is no network named")):
+        status, _, said = novalite("server", "create", "x", *words, "--network", "private", "--network", more)
+        assert (status != 0, sentence in said) == (True, True), said
+    assert novalite("server", "delete", "web", "one", "none", "--wait")[0] == 0
 
 
 def test_several_servers_at_once(novalite: Novalite) -> None:
