@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text, update
 
+from novalite.context import Context
 from novalite.db import allocations, servers
 from novalite.db.models.compute import Host, Server, new_id
 from novalite.errors import ClaimLost, DatabaseBusy, NovaliteError
@@ -58,6 +59,17 @@ def test_a_life(cloud: Cloud) -> None:
         check_invariants(cloud)
     cloud.delete(server)
     assert cloud.show(server)["deleted"] is True
+
+
+def test_an_evacuation(cloud: Cloud) -> None:
+    member = cloud.rest()
+    cloud.ctx = Context(user_id=member.user_id, project_id=member.project_id, roles=("member", "reader"))
+    server = cloud.boot("web", image_id=member.image())
+    cloud.stop_host(lost := cloud.show(server)["host"])
+    cloud.act(server, "evacuate", stop=True)
+    assert (cloud.show(server)["vm_state"], cloud.show(server)["host"] != lost) == ("stopped", True)
+    cloud.start_host(lost)
+    check_invariants(cloud)
     check_invariants(cloud)
 
 
