@@ -80,6 +80,9 @@ OPTS = [
         "quota_network", mutable=True, default=100, min=-1, help="Networks of a project; -1: no limit."
     ),
     cfg.IntOpt("quota_subnet", mutable=True, default=100, min=-1, help="Subnets of a project; -1: no limit."),
+    cfg.IntOpt(
+        "quota_subnetpool", mutable=True, default=-1, min=-1, help="Subnet pools of a project; -1: no limit."
+    ),
     cfg.IntOpt("quota_port", mutable=True, default=500, min=-1, help="Ports of a project; -1: no limit."),
     cfg.IntOpt("quota_router", mutable=True, default=10, min=-1, help="Routers of a project; -1: no limit."),
     cfg.IntOpt(

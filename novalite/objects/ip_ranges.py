@@ -80,3 +80,25 @@ def eui64(cidr: str, mac: str) -> str:
 def gives_itself(subnet: Record) -> bool:
     """Whether guests make their addresses of the subnet themselves."""
     return subnet["ip_version"] == 6 and subnet["ipv6_address_mode"] in ("slaac", "dhcpv6-stateless")
+
+
+def first_gap(prefixes: Iterable[str], used: Iterable[str], length: int) -> str | None:
+    """The first range of a prefix length within the prefixes that overlaps none in use; None when there is none."""
+    taken = sorted(_span_of(cidr) for cidr in used)
+    for prefix in map(ip_network, prefixes):
+        if prefix.prefixlen > length:
+            continue
+        size = 1 << (prefix.max_prefixlen - length)
+        start, last = int(prefix.network_address), int(prefix.broadcast_address)
+        for low, high in taken:
+            if high < start or low > start + size - 1:
+                continue
+            start = (high // size + 1) * size
+        if start + size - 1 <= last:
+            return f"{text(start, prefix.version)}/{length}"
+    return None
+
+
+def _span_of(cidr: str) -> Span:
+    network = ip_network(cidr)
+    return int(network.network_address), int(network.broadcast_address)

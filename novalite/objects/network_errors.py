@@ -26,6 +26,10 @@ class SubnetNotFound(NotFound):
     message = "Subnet {subnet_id} could not be found."
 
 
+class SubnetPoolNotFound(NotFound):
+    message = "Subnet pool {pool_id} could not be found."
+
+
 class PortNotFound(NotFound):
     message = "Port id {port_id} could not be found."
 
@@ -90,6 +94,20 @@ class InvalidSubnetOverlap(BadRequest):
         "Invalid input for operation: Requested subnet with cidr: {cidr} for network: {network_id} overlaps with "
         "another subnet."
     )
+
+
+class SubnetAllocationFailed(BadRequest):
+    kind: ClassVar[str] = "SubnetAllocationError"
+    message = "Failed to allocate subnet: {reason}."
+
+
+class InvalidSubnetPool(BadRequest):
+    kind: ClassVar[str] = "IllegalSubnetPoolPrefixBounds"
+    message = "Illegal prefix bounds: {reason}."
+
+
+class IllegalSubnetPoolUpdate(BadRequest):
+    message = "Illegal subnetpool update : {reason}."
 
 
 class InvalidAllocationPool(BadRequest):
@@ -176,6 +194,14 @@ class NetworkInUse(Conflict):
 
 class SubnetInUse(Conflict):
     message = "Unable to complete operation on subnet {subnet_id}: {reason}"
+
+
+class SubnetPoolInUse(Conflict):
+    message = "Unable to complete operation on subnet pool {pool_id}. Subnet pool has existing allocations."
+
+
+class SubnetPoolQuotaExceeded(Conflict):
+    message = "Per-project quota of the subnet pool {pool_id} exceeded."
 
 
 class PortInUse(Conflict):
@@ -269,6 +295,11 @@ class NetworkOverQuota(Conflict):
 
 class SubnetMismatchForPort(Conflict):
     message = "Subnet on port {port_id} does not match the requested subnet {subnet_id}."
+
+
+class QuotaBelowUse(BadRequest):
+    kind: ClassVar[str] = "InvalidQuotaValue"
+    message = "Change would make usage less than 0 for the following resources: {resources}."
 
 
 class OverlappingRouterSubnets(BadRequest):

@@ -8,9 +8,11 @@ from pydantic import Field
 
 from novalite.objects.base import Message
 
-Kind = Literal["network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule"]
+Kind = Literal[
+    "network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule", "subnetpool"
+]
 KINDS: tuple[Kind, ...] = (
-    "network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule",
+    "network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule", "subnetpool",
 )  # fmt: skip
 """Everything the network service keeps; also the names of quotas."""
 

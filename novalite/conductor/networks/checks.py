@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
+from ipaddress import collapse_addresses, ip_address, ip_network
 from itertools import pairwise
 from typing import Any
 
@@ -11,8 +11,10 @@ from novalite.objects.base import Record
 from novalite.objects.ip_ranges import Network, default_pools, spans_of, usable
 from novalite.objects.network_errors import (
     GatewayConflictWithAllocationPools,
+    IllegalSubnetPoolUpdate,
     InvalidAllocationPool,
     InvalidNetworkInput,
+    InvalidSubnetPool,
     OutOfBoundsAllocationPool,
     OverlappingAllocationPools,
     SecurityGroupInvalidIcmpValue,
@@ -170,6 +172,54 @@ def unequal(values: list[Any], what: str, most: int) -> None:
         raise InvalidNetworkInput(reason=f"There may be at most {most} {what}")
     if len({repr(value) for value in values}) != len(values):
         raise InvalidNetworkInput(reason=f"Duplicate items in {what}")
+
+
+# --- subnet pools -----------------------------------------------------------------------------------
+
+
+def pool(values: Record) -> Record:
+    """A whole subnet pool: its ranges joined where they touch, and the lengths of prefixes that were not given."""
+    found = [ip_network(prefix) for prefix in values["prefixes"]]
+    versions = {network.version for network in found}
+    if len(versions) != 1:
+        raise InvalidNetworkInput(reason="The prefixes of a subnet pool must be of one IP version")
+    (version,) = versions
+    row = {**values, "ip_version": version, "prefixes": _joined(found)}
+    low, high = (8, 32) if version == 4 else (64, 128)
+    row.setdefault("min_prefixlen", low)
+    row.setdefault("max_prefixlen", high)
+    row.setdefault("default_prefixlen", row["min_prefixlen"])
+    _check_lengths(row, high)
+    return row
+
+
+def _joined(networks: Iterable[Any]) -> list[str]:
+    return [str(network) for network in collapse_addresses(networks)]
+
+
+def _check_lengths(row: Record, most: int) -> None:
+    low, usual, high = row["min_prefixlen"], row["default_prefixlen"], row["max_prefixlen"]
+    if not low <= usual <= high <= most:
+        raise InvalidSubnetPool(
+            reason=f"min_prefixlen {low}, default_prefixlen {usual} and max_prefixlen {high} must rise in this order, "
+            f"to {most} at most"
+        )
+
+
+def changed_pool(old: Record, values: Record) -> Record:
+    """What of an existing pool becomes of `values`."""
+    new = dict(values)
+    if "prefixes" in new:
+        found = [ip_network(prefix) for prefix in new["prefixes"]]
+        if {network.version for network in found} != {old["ip_version"]}:
+            raise IllegalSubnetPoolUpdate(reason=f"its prefixes are of IP version {old['ip_version']}")
+        new["prefixes"] = _joined(found)
+        kept = [ip_network(prefix) for prefix in new["prefixes"]]
+        for prefix in map(ip_network, old["prefixes"]):
+            if not any(prefix.subnet_of(one) for one in kept):  # type: ignore[arg-type]
+                raise IllegalSubnetPoolUpdate(reason=f"its prefix {prefix} may not be taken away")
+    _check_lengths(old | new, 32 if old["ip_version"] == 4 else 128)
+    return new
 
 
 # --- rules of security groups -----------------------------------------------------------------------

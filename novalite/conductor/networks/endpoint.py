@@ -18,7 +18,7 @@ from novalite.db.models.network_services import SecurityGroup
 from novalite.db.networks import groups, kinds, listing, quotas, tags
 from novalite.errors import BadRequest
 from novalite.objects.base import Record
-from novalite.objects.network_errors import InvalidNetworkInput
+from novalite.objects.network_errors import InvalidNetworkInput, QuotaBelowUse
 from novalite.objects.networks import Kind, NetworkLimit, NetworkQuery
 from novalite.rpc.contracts.networks import Networks
 
@@ -37,6 +37,7 @@ class Verbs:
 VERBS: dict[Kind, Verbs] = {
     "network": Verbs(plugs.create_network, plugs.delete_network, plugs.change_network),
     "subnet": Verbs(plugs.create_subnet, plugs.delete_subnet, plugs.change_subnet),
+    "subnetpool": Verbs(plugs.create_pool, plugs.delete_pool, plugs.change_pool),
     "port": Verbs(plugs.create_port, plugs.delete_port, plugs.change_port),
     "router": Verbs(services.create_router, services.delete_router, services.change_router),
     "floatingip": Verbs(
@@ -129,8 +130,13 @@ class NetworksEndpoint(Networks):
         found = self._read(_quotas.stored)
         return {project_id: defaults(self.conf) | own for project_id, own in found.items()}
 
-    def set_quotas(self, ctx: Context, project_id: str, limits: dict[str, int]) -> dict[str, int]:
+    def set_quotas(
+        self, ctx: Context, project_id: str, limits: dict[str, int], check: bool = False
+    ) -> dict[str, int]:
         def work(session: Session) -> dict[str, int]:
+            used = _quotas.in_use(session, project_id) if check else {}
+            if below := [kind for kind, limit in limits.items() if 0 <= limit < used.get(kind, 0)]:
+                raise QuotaBelowUse(resources=below)
             _quotas.store(session, project_id, limits)
             return _quotas.limits(session, project_id, defaults(self.conf))
 

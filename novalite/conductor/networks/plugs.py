@@ -6,7 +6,7 @@ from typing import Any
 
 from novalite.conductor.networks import checks
 from novalite.conductor.networks.work import Work
-from novalite.db.networks import kinds, networks, ports, subnets
+from novalite.db.networks import kinds, networks, pools, ports, subnets
 from novalite.db.networks.segments import Offer
 from novalite.objects.base import Record
 from novalite.objects.network_errors import (
@@ -115,7 +115,24 @@ def create_subnet(work: Work, values: Record) -> Record:
     _owner_only(work, network["id"])
     _check_lists(work, values)
     work.networks.add(network["id"])
-    return subnets.create(work.session, checks.new_subnet(values))
+    return subnets.create(work.session, checks.new_subnet(_cut(work, values)))
+
+
+def _cut(work: Work, values: Record) -> Record:
+    """With a range of a subnet pool, if one is asked for."""
+    row = dict(values)
+    default, length, pool_id = (
+        row.pop(name, None) for name in ("use_default_subnetpool", "prefixlen", "subnetpool_id")
+    )
+    if pool_id is None and default:
+        pool_id = pools.default_of(work.session, row["ip_version"])
+    if pool_id is None:
+        if length is not None:
+            raise InvalidNetworkInput(reason="prefixlen needs a subnet pool")
+        return row
+    work.find("subnetpool", pool_id)
+    row["cidr"] = pools.cut(work.session, pool_id, row, length)
+    return {**row, "subnetpool_id": pool_id}
 
 
 def _check_lists(work: Work, values: Record) -> None:
@@ -140,6 +157,26 @@ def delete_subnet(work: Work, subnet_id: str) -> None:
     """None of its addresses is in use."""
     work.networks.add(work.own("subnet", subnet_id)["network_id"])
     subnets.remove(work.session, subnet_id)
+
+
+# --- subnet pools -----------------------------------------------------------------------------------
+
+
+def create_pool(work: Work, values: Record) -> Record:
+    """Ranges for subnets."""
+    return pools.create(work.session, checks.pool(values))
+
+
+def change_pool(work: Work, pool_id: str, values: Record) -> Record:
+    """Ranges may only be added."""
+    old = work.own("subnetpool", pool_id)
+    return pools.change(work.session, pool_id, checks.changed_pool(old, values))
+
+
+def delete_pool(work: Work, pool_id: str) -> None:
+    """No subnet is of it."""
+    work.own("subnetpool", pool_id)
+    pools.remove(work.session, pool_id)
 
 
 # --- ports ------------------------------------------------------------------------------------------

@@ -73,7 +73,30 @@ class Subnet(Base):
     dns_nameservers: Mapped[Any] = mapped_column(JsonText, default=list)
     host_routes: Mapped[Any] = mapped_column(JsonText, default=list)
     service_types: Mapped[Any] = mapped_column(JsonText, default=list)
+    subnetpool_id: Mapped[str | None] = mapped_column(String(36), index=True)
     next_address: Mapped[str | None] = mapped_column(String(64))
+    revision: Mapped[int] = mapped_column(Integer, default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class SubnetPool(Base):
+    """Ranges that subnets are cut from. Whoever cuts first locks this row. Lengths are those of prefixes."""
+
+    __tablename__ = "subnet_pools"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    project_id: Mapped[str] = mapped_column(String(64), index=True)
+    name: Mapped[str] = mapped_column(String(255), default="")
+    description: Mapped[str] = mapped_column(String(255), default="")
+    shared: Mapped[bool] = mapped_column(default=False)
+    is_default: Mapped[bool] = mapped_column(default=False)
+    ip_version: Mapped[int] = mapped_column(Integer)
+    prefixes: Mapped[Any] = mapped_column(JsonText, default=list)
+    min_prefixlen: Mapped[int] = mapped_column(Integer)
+    max_prefixlen: Mapped[int] = mapped_column(Integer)
+    default_prefixlen: Mapped[int] = mapped_column(Integer)
+    default_quota: Mapped[int | None] = mapped_column(Integer)
     revision: Mapped[int] = mapped_column(Integer, default=0)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from novalite.context import Context
 from novalite.db.models.network_services import FloatingIp, Router, SecurityGroup, SecurityGroupRule
-from novalite.db.models.networks import Network, NetworkPort, Subnet
-from novalite.db.networks import floating_ips, groups, networks, ports, routers, rows, subnets
+from novalite.db.models.networks import Network, NetworkPort, Subnet, SubnetPool
+from novalite.db.networks import floating_ips, groups, networks, pools, ports, routers, rows, subnets
 from novalite.errors import NovaliteError
 from novalite.objects import network_errors as e
 from novalite.objects.base import Record
@@ -60,6 +60,9 @@ NOUNS: dict[Kind, Noun] = {
         lambda _: Network.shared | Network.external,
     ),
     "subnet": Noun(Subnet, subnets.complete, e.SubnetNotFound, "subnet_id", _of_shared_network(Subnet)),
+    "subnetpool": Noun(
+        SubnetPool, pools.complete, e.SubnetPoolNotFound, "pool_id", lambda _: SubnetPool.shared
+    ),
     "port": Noun(NetworkPort, ports.complete, e.PortNotFound, "port_id", _of_own_network),
     "router": Noun(Router, routers.complete, e.RouterNotFound, "router_id"),
     "floatingip": Noun(FloatingIp, floating_ips.complete, e.FloatingIpNotFound, "floating_ip_id"),

@@ -22,7 +22,8 @@ class Field:
 
     `guard` names it in policy rules (create_network:GUARD …): those who may not are not shown it and may not set it;
     `hidden` False guards only the setting. `filters` is how a query value becomes a column's: str, int, bool, or
-    None when no query may ask for it. `null` is what a null in a body means. `view` makes what is shown of a record.
+    None when no query may ask for it. `null` is what a null in a body means. `shown` False is only asked, not kept.
+    `view` makes what is shown of a record.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Field:
     hidden: bool = True
     filters: type | None = str
     null: Any = None
+    shown: bool = True
     view: Callable[[Record], Any] | None = None
 
     @property
@@ -94,7 +96,7 @@ class Noun:
         """A record as the caller sees it; `wanted` are the only fields shown, if any are named."""
         names = set(wanted)
         seen: Record = {}
-        for field in self.fields:
+        for field in (one for one in self.fields if one.shown):
             if names and field.name not in names and not (field.name == "project_id" and TENANT in names):
                 continue
             if field.guard and field.hidden and not allowed(self.rule("get", field), _target(record)):

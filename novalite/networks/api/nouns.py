@@ -66,10 +66,30 @@ SUBNET = Noun(
         Field("ipv6_address_mode", v.V6Mode | None, change=False),
         Field("ipv6_ra_mode", v.V6Mode | None, change=False),
         Field("service_types", v.Texts, filters=None),
-        Field("subnetpool_id", filters=None, view=_always(None)),
+        Field("subnetpool_id", v.Uuid | None, change=False),
+        Field("use_default_subnetpool", v.Flag, change=False, filters=None, shown=False),
+        Field("prefixlen", v.PositiveNumber, change=False, filters=None, shown=False),
         *ENDS,
     ),
     "Subnets",
+)  # fmt: skip
+
+POOL = Noun(
+    "subnetpool", "subnetpools", "subnetpools",
+    (
+        *NAMED,
+        Field("prefixes", v.Cidrs, required=True, filters=None),
+        Field("ip_version", filters=int),
+        Field("min_prefixlen", v.PositiveNumber, filters=int),
+        Field("max_prefixlen", v.PositiveNumber, filters=int),
+        Field("default_prefixlen", v.PositiveNumber, filters=int),
+        Field("default_quota", v.PositiveNumber | None, filters=int),
+        Field("shared", v.Flag, guard="shared", change=False, hidden=False, filters=bool),
+        Field("is_default", v.Flag, guard="is_default", hidden=False, filters=bool),
+        Field("address_scope_id", filters=None, view=_always(None)),
+        *ENDS,
+    ),
+    "Subnet pools",
 )  # fmt: skip
 
 PORT = Noun(
@@ -163,5 +183,5 @@ GROUP = Noun(
     "Security groups",
 )  # fmt: skip
 
-NOUNS = (NETWORK, SUBNET, PORT, ROUTER, FLOATING_IP, GROUP, RULE)
+NOUNS = (NETWORK, SUBNET, POOL, PORT, ROUTER, FLOATING_IP, GROUP, RULE)
 TAGGED = {noun.path: noun for noun in NOUNS if noun.tagged}

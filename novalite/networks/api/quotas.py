@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from flask import Blueprint, Response
 from pydantic import BeforeValidator, Field
@@ -12,9 +12,10 @@ from novalite.api.schemas import parse, to_int
 from novalite.errors import BadRequest
 from novalite.networks.api.http import VERSION, answer, caller, nothing, peer, service
 from novalite.networks.api.records import body
+from novalite.networks.api.values import Flag
 from novalite.objects.networks import KINDS
 
-_ABSENT = {"rbac_policy": -1, "subnetpool": -1}
+_ABSENT = {"rbac_policy": -1}
 """Kinds that this service does not have, which clients look for: nothing limits them."""
 Limit = Annotated[int, BeforeValidator(to_int), Field(ge=-1, le=0x7FFFFFFF)]
 
@@ -74,14 +75,19 @@ def details(project_id: str) -> Response:
 
 
 def change(project_id: str) -> Response:
-    """Set some limits. Those of kinds that are not here are taken and mean nothing."""
+    """Set some limits; with `check_limit` none below what is used. Those of kinds that are not here are taken and
+    mean nothing."""
     authorize("update_quota")
-    given = parse(dict[str, Limit], body("quota"), VERSION, "quota")
-    given = {name: limit for name, limit in given.items() if name not in ("tenant_id", "project_id")}
+    asked = parse(dict[str, Any], body("quota"), VERSION, "quota")
+    checked = parse(Flag, asked.pop("check_limit", None) or False, VERSION, "check_limit")
+    parse(Flag, asked.pop("force", None) or False, VERSION, "force")
+    asked = {name: limit for name, limit in asked.items() if name not in ("tenant_id", "project_id")}
+    given = parse(dict[str, Limit], asked, VERSION, "quota")
     if unknown := [name for name in given if name not in KINDS and name not in _ABSENT]:
         raise BadRequest(f"Unrecognized attribute(s) '{', '.join(unknown)[:200]}'")
     wanted = {name: limit for name, limit in given.items() if name in KINDS}
-    return answer({"quota": peer().set_quotas(caller(), project_id, wanted) | _ABSENT})
+    found = peer().set_quotas(caller(), project_id, wanted, checked)
+    return answer({"quota": found | _ABSENT})
 
 
 def delete(project_id: str) -> Response:

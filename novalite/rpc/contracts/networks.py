@@ -81,8 +81,10 @@ class Networks(Contract, topic="conductor", namespace="networks", version="1.0")
         raise NotImplementedError
 
     @call()
-    def set_quotas(self, ctx: Context, project_id: str, limits: dict[str, int]) -> dict[str, int]:
-        """Set some; answers all."""
+    def set_quotas(
+        self, ctx: Context, project_id: str, limits: dict[str, int], check: bool = False
+    ) -> dict[str, int]:
+        """Set some; answers all. With `check`, QuotaBelowUse for a limit below what is used."""
         raise NotImplementedError
 
     @call()

@@ -36,6 +36,7 @@ class Matrix:
             "networks": network["id"], "subnets": subnet["id"], "ports": port["id"], "routers": router["id"],
             "floatingips": self.owner.make("floatingip", floating_network_id=outside)["id"],
             "security-groups": group["id"], "security-group-rules": group["security_group_rules"][0]["id"],
+            "subnetpools": self.owner.make("subnetpool", prefixes=["10.0.0.0/8"])["id"],
             "quotas": self.owner.project, "auto-allocated-topology": self.owner.project,
         }  # fmt: skip
 
@@ -66,7 +67,7 @@ def body_of(path: str) -> Any:
     noun = path.split("/")[1].replace("-", "_").removesuffix("s")
     needed = {
         "subnet": {"network_id": ABSENT, "ip_version": 4, "cidr": "10.0.0.0/8"}, "port": {"network_id": ABSENT},
-        "floatingip": {"floating_network_id": ABSENT},
+        "subnetpool": {"prefixes": ["10.0.0.0/8"]}, "floatingip": {"floating_network_id": ABSENT},
         "security_group_rule": {"security_group_id": ABSENT, "direction": "ingress"},
     }  # fmt: skip
     return {noun: needed.get(noun, {}) if "<" not in path else {}}

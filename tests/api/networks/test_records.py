@@ -71,7 +71,7 @@ def test_a_new_subnet_has_a_gateway_and_a_pool_of_the_rest(ada: Neutron) -> None
          (409, "GatewayConflictWithAllocationPools")),
         ({"cidr": "10.1.0.0/24", "ipv6_ra_mode": "slaac"}, (400, "InvalidInput")),
         ({"cidr": "fd00::/80", "ip_version": 6, "ipv6_address_mode": "slaac"}, (400, "InvalidInput")),
-        ({"cidr": "10.1.0.0/24", "subnetpool_id": ABSENT}, (400, "BadRequest")),
+        ({"cidr": "10.1.0.0/24", "subnetpool_id": ABSENT}, (404, "SubnetPoolNotFound")),
         ({"cidr": "10.1.0.0/24", "colour": "red"}, (400, "BadRequest")),
         ({"cidr": "10.1.0.0/24", "network_id": ABSENT}, (404, "NetworkNotFound")),
         ({}, (400, "InvalidInput")),
@@ -258,9 +258,11 @@ def test_limits_hold_and_are_an_administrators(ada: Neutron, bob: Neutron, admin
     assert ada.get(at)["network"] == 100
     assert ada.refused("PUT", at, {"quota": {"network": 1}}) == (403, "PolicyNotAuthorized")
     assert bob.refused("GET", at) == (403, "PolicyNotAuthorized")
-    assert admin("PUT", at, {"quota": {"network": 1, "subnetpool": 5}}).get_json()["quota"]["network"] == 1
+    assert admin("PUT", at, {"quota": {"network": 1, "rbac_policy": 5}}).get_json()["quota"]["network"] == 1
     ada.make("network", name="n")
     assert ada.refuses("network", name="m") == (409, "OverQuota")
+    below = {"quota": {"network": 0, "check_limit": True}}
+    assert admin.refused("PUT", at, below) == (400, "InvalidQuotaValue")
     assert ada.get(f"{at}/details.json")["network"] == {"limit": 1, "used": 1, "reserved": 0}
     assert [one["network"] for one in admin.get("/quotas")] == [1]
     assert ada.get(f"{at}/default")["network"] == 100
@@ -268,3 +270,37 @@ def test_limits_hold_and_are_an_administrators(ada: Neutron, bob: Neutron, admin
     assert admin("DELETE", at).status_code == 204
     assert admin.refused("DELETE", at) == (404, "TenantQuotaNotFound")
     ada.make("network", name="m")
+
+
+def test_subnets_are_cut_from_pools(ada: Neutron, bob: Neutron, admin: Neutron) -> None:
+    network = ada.make("network", name="n")["id"]
+    pool = ada.make("subnetpool", name="p", prefixes=["10.4.0.0/24", "10.4.1.0/24"], default_prefixlen=24)
+    assert (pool["prefixes"], pool["ip_version"], pool["min_prefixlen"]) == (["10.4.0.0/23"], 4, 8)
+    of_it = {"network_id": network, "ip_version": 4, "subnetpool_id": pool["id"]}
+    cut = [ada.make("subnet", **of_it)["cidr"], ada.make("subnet", **of_it, prefixlen=26)["cidr"]]
+    chosen = ada.make("subnet", **of_it, cidr="10.4.1.128/25")
+    cut += [chosen["cidr"], ada.make("subnet", **of_it, prefixlen=26)["cidr"]]
+    assert cut == ["10.4.0.0/24", "10.4.1.0/26", "10.4.1.128/25", "10.4.1.64/26"]
+    for values in ({}, {"cidr": "10.4.1.0/28"}, {"cidr": "10.5.0.0/24"}, {"prefixlen": 4}, {"ip_version": 6}):
+        assert ada.refuses("subnet", **{**of_it, **values}) == (400, "SubnetAllocationError"), values
+    assert ada.refuses("subnet", network_id=network, ip_version=4, use_default_subnetpool=True)[0] == 400
+    at = f"/subnetpools/{pool['id']}"
+    assert ada.refused("DELETE", at) == (409, "SubnetPoolInUse")
+    assert bob.refuses("subnet", **{**of_it, "network_id": bob.make("network")["id"]}) == (
+        404,
+        "SubnetPoolNotFound",
+    )
+    less = {"subnetpool": {"prefixes": ["10.4.0.0/24"]}}
+    assert ada.refused("PUT", at, less) == (400, "IllegalSubnetPoolUpdate")
+    more = ada.put("subnetpool", pool["id"], prefixes=["10.4.0.0/22"], default_quota=800)
+    assert (more["prefixes"], ada.make("subnet", **of_it)["cidr"]) == (["10.4.0.0/22"], "10.4.2.0/24")
+    assert ada.refuses("subnet", **of_it) == (409, "SubnetPoolQuotaExceeded")
+    assert ada.refuses("subnetpool", prefixes=["10.0.0.0/8", "fd00::/48"]) == (400, "InvalidInput")
+    upside_down = {"prefixes": ["10.0.0.0/8"], "min_prefixlen": 26, "default_prefixlen": 20}
+    assert ada.refuses("subnetpool", **upside_down) == (400, "IllegalSubnetPoolPrefixBounds")
+    assert ada.refuses("subnetpool", prefixes=["10.0.0.0/8"], shared=True) == (403, "PolicyNotAuthorized")
+    shared = admin.make("subnetpool", prefixes=["fd00::/48"], shared=True, is_default=True)
+    six = bob.make("subnet", network_id=bob.make("network")["id"], ip_version=6, use_default_subnetpool=True)
+    assert (six["cidr"], six["subnetpool_id"]) == ("fd00::/64", shared["id"])
+    assert [one["id"] for one in bob.get("/subnetpools")] == [shared["id"]]
+    assert bob.refused("DELETE", f"/subnetpools/{shared['id']}") == (403, "PolicyNotAuthorized")
