@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from novalite.networks.on_host import names
+from novalite.networks.on_host.groups import PROTOCOLS
 from novalite.networks.on_host.host import obstacle
 from novalite.objects.host_networks import AddressPair, GroupRule, HostNetworks
 from tests.networks.builders import NET, PING, a_group, a_network, a_peer, a_port, mac, wanted
@@ -262,6 +263,37 @@ def test_a_guest_does_not_reach_the_host_it_is_on(world):
     one.run("ip", "route", "add", "10.77.0.0/24", "dev", "eth0")
     one.run("ip", "neigh", "replace", "10.77.0.99", "lladdr", bridge, "dev", "eth0", "nud", "permanent")
     assert not one.pings("10.77.0.99")
+
+
+def test_every_kind_of_rule_is_one_that_the_kernel_takes(world):
+    ranges = [(None, None), (1, 65535), (7, 7), (None, 5), (3, None)]
+    rules = [
+        GroupRule(direction=direction, ip_version=version, protocol=protocol, port_min=low, port_max=high)
+        for direction in ("ingress", "egress")
+        for version in (4, 6)
+        for protocol in (None, "any", "0", "255", *PROTOCOLS)
+        for low, high in (ranges if protocol in ("tcp", "udp", "sctp", "dccp", "udplite") else ranges[:1])
+    ]
+    rules += [GroupRule(direction="ingress", ip_version=version, protocol="icmp", port_min=kind, port_max=code)
+              for version in (4, 6) for kind, code in ((0, None), (255, 255))]  # fmt: skip
+    anything = [AddressPair(ip=ip) for ip in ("0.0.0.0/0", "::/0", "10.0.0.0/8", "fe80::1")]
+    pairs = (*anything, AddressPair(ip="fd00::/8", mac="fa:16:3e:00:00:99"))
+    ports = a_port(5, allowed_pairs=pairs), a_port(6, addresses=())
+    world.machines[0].apply(wanted(*ports, groups=(a_group(*rules),)))
+
+
+def test_a_flood_of_rules_is_taken_and_judged_to_its_end(world):
+    rules = [GroupRule(direction="ingress", protocol="tcp", port_min=port, port_max=port)
+             for port in range(1, 10_000)]  # fmt: skip
+    ports = a_port(5), a_port(6)
+    machine = world.machines[0]
+    machine.apply(wanted(*ports, groups=(a_group(*rules, PING),)))
+    one, other = world.guest(0, ports[0]), world.guest(0, ports[1])
+    one.address()
+    other.address()
+    assert one.pings(other.ip)
+    machine.apply(wanted(*ports, groups=(a_group(*rules),)))
+    assert not one.pings(other.ip)
 
 
 def test_two_machines_are_one_network_over_vxlan(tmp_path):

@@ -126,6 +126,8 @@ class Machine(Space):
         fabric.run("ip", "link", "set", outer, "master", "fab", "up")
         self.run("ip", "addr", "add", f"{self.address}/24", "dev", "fab0")
         self.run("ip", "link", "set", "fab0", "up")
+        for name in ("iptables", "ip6tables"):  # bridges of others are none of our business
+            self.run("sysctl", "-qw", f"net.bridge.bridge-nf-call-{name}=0")
         self.settings: dict[str, Any] = {}
         self.daemon: NetworkHost | None = None
 

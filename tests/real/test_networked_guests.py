@@ -19,6 +19,7 @@ from deploy.dev.client import Api
 from deploy.dev.cloud import Cloud, Plan
 from deploy.dev.guest import UP, guest_image
 from deploy.dev.processes import wait_for
+from novalite.networks.on_host import names
 from novalite.networks.on_host.host import obstacle
 from tests.services.fixtures import running
 
@@ -147,6 +148,17 @@ def test_guests_on_two_hosts_have_addresses_reach_each_other_and_obey_their_grou
     cloud.restart_member("compute-2")
     wait_for("50 pings", lambda: "transmitted" in here.run("cat /tmp/pings")[1], 60)
     assert " 50 packets received" in here.run("cat /tmp/pings")[1]
+    # and a card that is pulled is gone from guest and host
+    port = api.compute("GET", f"/servers/{here.id}/os-interface")["interfaceAttachments"][0]["port_id"]
+    assert names.tap(port) in links(cloud, 1)
+    api.compute("DELETE", f"/servers/{here.id}/os-interface/{port}")
+    wait_for("the card is gone", lambda: api.server(here.id)["OS-EXT-STS:task_state"] is None, 60)
+    assert here.run("ls /sys/class/net")[1].split() == ["lo"]
+    assert names.tap(port) not in links(cloud, 1)
+    made = api.compute("POST", f"/servers/{here.id}/os-interface", {"interfaceAttachment": {"net_id": network}})
+    address = made["interfaceAttachment"]["fixed_ips"][0]["ip_address"]
+    wait_for("the other card's address", lambda: f" {address}/24" in here.console(), 60)
+    assert here.pings(addresses[1][1])
     for guest in guests:
         api.compute("DELETE", f"/servers/{guest.id}")
     wait_for("nothing is left", lambda: not leftovers(cloud), 60)

@@ -158,8 +158,9 @@ def transaction(old: Ruleset | None, new: Ruleset) -> str:
     lines += [f"flush chain {_of(name)}" for name in (*changed, *gone) if name in old.chains]
     for name, (_, elements) in new.sets.items():
         had = old.sets[name][1] if name in old.sets else []
-        lines += _elements("delete", name, [one for one in had if one not in set(elements)])
-        lines += _elements("add", name, [one for one in elements if one not in set(had)])
+        before, after = set(had), set(elements)
+        lines += _elements("delete", name, [one for one in had if one not in after])
+        lines += _elements("add", name, [one for one in elements if one not in before])
     lines += [f"add rule {_of(name)} {rule}" for name in changed for rule in new.chains[name]]
     for name, pairs in new.maps.items():
         was = old.maps.get(name, {})

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from novalite.compute.virt.libvirt import vifs
 from novalite.compute.virt.libvirt.disks import plan, while_rescued
 from novalite.compute.virt.libvirt.hardware import HostFacts, decide
-from novalite.compute.virt.libvirt.xml.devices import Disk, Interface
+from novalite.compute.virt.libvirt.xml.devices import Disk
 from novalite.compute.virt.libvirt.xml.domain import Domain, LocalDisk, Mark, domain
 from novalite.conf import load
+from novalite.objects.host_networks import Vif
 from novalite.objects.servers import GuestSpec, Rescue
 from tests.golden.plugin import FOLDER
 from tests.unit.compute.libvirt.guests import SERVER, a_flavor, a_guest, an_image
@@ -27,7 +29,6 @@ def xml_of(
     spec: GuestSpec,
     host: HostFacts = QEMU,
     settings: dict[str, Any] | None = None,
-    interfaces: tuple[Interface, ...] = (),
 ) -> str:
     """The XML as the driver would define it, with this release's number taken out."""
     conf = load.for_tests({f"libvirt.{key}": value for key, value in (settings or {}).items()})
@@ -38,13 +39,15 @@ def xml_of(
     disks = [LocalDisk(f"{FOLDER_OF_GUEST}/{disk.name}", disk.format, disk is first, disk.device, disk.bus)
              for disk in planned]
     hardware = decide(spec, conf.libvirt, host)
-    built = domain(spec, hardware, disks, f"{FOLDER_OF_GUEST}/console.log", interfaces)
+    cards = vifs.interfaces(spec, hardware)
+    built = domain(spec, hardware, disks, f"{FOLDER_OF_GUEST}/console.log", cards)
     return re.sub(r'(<entry name="version">)[^<]*', r"\1VERSION", built.to_xml())
 
 
-CARD = Interface(
-    type="bridge", mac="fa:16:3e:00:00:01", bridge="br-int", tap="tap0", model="virtio", mtu=1450
-)
+VIF = Vif(
+    port_id="0a1b2c3d-4e5f-4000-8000-000000000001", mac="fa:16:3e:00:00:01", mtu=1450,
+    network_id="b1c0ffee-0000-4000-8000-000000000001",
+)  # fmt: skip
 
 CASES: dict[str, Callable[[], str]] = {
     "minimal": lambda: xml_of(a_guest()),
@@ -79,7 +82,8 @@ CASES: dict[str, Callable[[], str]] = {
         "quota:cpu_period": "1000000", "quota:cpu_shares": "1024", "quota:cpu_quota": "10000",
         "quota:disk_read_iops_sec": "500", "quota:disk_write_bytes_sec": "10485760",
         "quota:disk_write_bytes_sec_max": "20971520"}))),
-    "interface": lambda: xml_of(a_guest(), interfaces=(CARD,)),
+    "interface": lambda: xml_of(a_guest(vifs=(VIF,))),
+    "interface-e1000": lambda: xml_of(a_guest({"hw_vif_model": "e1000"}, vifs=(VIF,))),
     "settings": lambda: xml_of(a_guest(), settings={
         "cpu_mode": "custom", "cpu_model": "Nehalem", "machine_type": "q35", "disk_bus": "sata",
         "vnc_listen": "192.0.2.7", "vnc_keymap": "de", "video_model": "virtio", "pointer_model": "none",
