@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import resizing
+from novalite.conductor import resizing, server_ports
 from novalite.conductor.env import Env
 from novalite.conductor.task import CommitStep, Flow, HostStep, Task
 from novalite.conductor.tasks import moving, power
@@ -80,6 +80,17 @@ def stop_again(env: Env, task: Task) -> None:
         moving.ask_later(env, task, task.args["source"], "stop")
 
 
+def ports_home(env: Env, task: Task, session: Session) -> None:
+    """The old host has the networks of the guest that is to start there."""
+    server_ports.move(env, session, task.server_id, task.args["source"])
+
+
+def ports_there(env: Env, task: Task, session: Session) -> None:
+    """Undo of it."""
+    if "home" not in task.done:
+        server_ports.move(env, session, task.server_id, task.args["there"])
+
+
 def home(env: Env, task: Task, session: Session) -> None:
     """From here on it lives on its old host again, whatever happens."""
     moving.give_back(env, task, session)
@@ -123,6 +134,7 @@ REVERT_MIGRATION = Flow(
             undo=start_again,
             lost="skip",
         ),
+        CommitStep("ports", ports_home, undo=ports_there),
         HostStep(
             "restore",
             host=lambda task: task.args["source"],
