@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from flask.testing import FlaskClient
 from oslo_config.cfg import ConfigOpts
+from sqlalchemy import func, select
 
 from novalite.api.app import create_app
 from novalite.compute.manager import ComputeManager
@@ -21,6 +22,7 @@ from novalite.compute.virt.fake import FakeDriver
 from novalite.conductor.manager import ConductorManager
 from novalite.conf import load
 from novalite.context import Context
+from novalite.db.models.compute import Task
 from novalite.db.session import Database
 from novalite.errors import NovaliteError
 from novalite.identity.embedded import EmbeddedIdentity, IdentityNewsEndpoint
@@ -290,7 +292,8 @@ class Cloud:
             self.conductors.append(Conductor(self, database, len(self.conductors) + 1))
 
     def recover(self, rounds: int = 12) -> None:
-        """Let time pass and the survivors do their periodic work, until nothing is open."""
+        """Let time pass and the survivors do their periodic work, until nothing was open twice, or for `rounds`."""
+        quiet = 0
         for _ in range(rounds):
             self.revive()
             self.clock.ahead += 20
@@ -302,6 +305,15 @@ class Cloud:
                 except DaemonKilled:
                     continue
             self.bus.drain()
+            quiet = 0 if self.open_tasks() else quiet + 1
+            if quiet == 2:
+                return
+
+    def open_tasks(self) -> int:
+        """How many tasks are unfinished."""
+        with self.db.read() as session:
+            open_ones = select(func.count()).select_from(Task).where(Task.state == "open")
+            return int(session.execute(open_ones).scalar_one())
 
     def beat(self, host: Host) -> None:
         """One heartbeat of a host that is served."""
