@@ -250,6 +250,23 @@ def test_a_migration_survives(served: ServedCloud, case: tuple[str, str]) -> Non
     check_invariants(served)
 
 
+@pytest.mark.parametrize("number", [*range(7), 8, 9])
+def test_a_conductor_killed_at_any_commit_loses_nothing(served: ServedCloud, number: int) -> None:
+    """Accept, lease, an order to arm, and so on. The image service lives in the same conductor: the 7th ends an upload,
+    whose bytes are left to the sweep of the store then (tests/api/images/test_bytes.py)."""
+    server_id, here, there = a_server(served)
+    dying = served.alive
+    dying.db.arm(number, False)  # type: ignore[attr-defined]
+    served.act(server_id, "migrate", tolerant=True)
+    assert not dying.alive, "the flow has fewer commits than that"
+    served.recover(8)
+    vm_state, host = state(served, server_id)[0], served.show(server_id)["host"]
+    assert (vm_state, host) in (("active", here), ("resized", there))
+    assert powers(served, server_id, here, there) == ((RUNNING, NONE) if host == here else (OFF, RUNNING))
+    assert served.images() == []
+    check_invariants(served)
+
+
 @pytest.mark.parametrize("kind", ["confirm", "revert"])
 @pytest.mark.parametrize("mode", ["fails", "runs twice", "killed before", "killed after"])
 def test_confirming_and_reverting_survive(served: ServedCloud, kind: str, mode: str) -> None:
