@@ -12,7 +12,7 @@ FLAVOR.show_all(records, see)       # many, with the list of fields picked once
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -32,14 +32,38 @@ ABSENT: Any = _Absent()
 
 @dataclass(frozen=True)
 class See:
-    """How records are looked at: the version, the links of the request, anything a noun needs in `more`."""
+    """How records are looked at: the version, the links of the request, anything a noun needs in `more`.
+
+    `made` holds what fields made of an object that many records share; see `once`.
+    """
 
     version: Version
     links: Links
     more: Any = None
+    made: dict[Any, Any] = field(default_factory=dict, compare=False)
 
 
 Read = Callable[[Record, See], Any]
+
+
+def once(key: str) -> Callable[[Read], Read]:
+    """Decorates a field that depends on nothing of a record but `record[key]`, which records of one page may
+    share (objects.base.unpack_records): it is made once for all of them."""
+
+    def around(read: Read) -> Read:
+        def value(record: Record, see: See) -> Any:
+            source = record[key]
+            which = (read, id(source))
+            found = see.made.get(which)
+            if found is None:  # with its source, so that no other object gets the same id
+                found = see.made[which] = (source, read(record, see))
+            return found[1]
+
+        return value
+
+    return around
+
+
 Value = Read | str
 """Where a field comes from: a function, or the key of the record that holds it as it is shown."""
 

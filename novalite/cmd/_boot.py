@@ -160,10 +160,11 @@ def _collect_rarely() -> None:
 
 
 def _collect_normally() -> None:
-    """The usual rhythm, and what is loaded by now is never looked at again."""
+    """Less often than Python does by itself, because a page of servers is tens of thousands of young objects and
+    no garbage; what is loaded by now is never looked at again."""
     import gc
 
-    gc.set_threshold(700, 10, 10)
+    gc.set_threshold(5_000, 10, 10)
     gc.freeze()
 
 

@@ -1,4 +1,5 @@
-"""A page of servers, packed for the API: JSON columns are passed on as they are stored, never read."""
+"""A page of servers, packed for the API: JSON columns are passed on as they are stored, never
+read, and said once for all servers that hold the same."""
 
 from __future__ import annotations
 
@@ -28,6 +29,7 @@ def packed(session: Session, ctx: Context, query: ServerQuery, conf: ConfigOpts)
         return pack_rows(keys, [list(row) for row in rows])
     number, host = keys.index("number"), keys.index("host")
     json = [at for at, key in enumerate(keys) if key in server_lists.JSON_KEYS]
+    said: dict[int, dict[str, int]] = {at: {} for at in json} if query.shares else {}
     down_after = conf.service_down_time
     status = host_states(session, down_after) if ctx.is_admin and any(row[host] for row in rows) else {}
     which, groups = keys.index("id"), keys.index("security_groups")
@@ -37,14 +39,20 @@ def packed(session: Session, ctx: Context, query: ServerQuery, conf: ConfigOpts)
         values: list[Any] = list(row)
         for at in json:
             if (text := values[at]) is not None:
-                values[at] = orjson.Fragment(text)
+                values[at] = said[at].setdefault(text, len(said[at])) if said else orjson.Fragment(text)
         on, link = values[host], linked(values[which])
         if link.groups is not None:
-            values[groups] = link.groups
+            values[groups] = _place(said[groups], link.groups) if said else link.groups
         state = status.get(on, "UNKNOWN") if on else ""
         values += (servers.instance_name(values[number]), state, link.addresses, [])
         page.append(values)
-    return pack_rows([*keys, *_MORE], page)
+    shared = {keys[at]: [orjson.Fragment(text) for text in texts] for at, texts in said.items()}
+    return pack_rows([*keys, *_MORE], page, shared)
+
+
+def _place(texts: dict[str, int], value: Any) -> int:
+    """Where `value` is said among `texts`."""
+    return texts.setdefault(orjson.dumps(value).decode(), len(texts))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Mapping
 from typing import Any, NewType
 
 import orjson
@@ -41,15 +42,25 @@ def unpack(packed: Packed) -> Any:
     return orjson.loads(zlib.decompress(data))
 
 
-def pack_rows(keys: list[str], rows: list[list[Any]]) -> Packed:
-    """Records that have the same keys, without saying the keys each time."""
-    return pack({"keys": keys, "rows": rows})
+def pack_rows(
+    keys: list[str], rows: list[list[Any]], shared: Mapping[str, list[Any]] | None = None
+) -> Packed:
+    """Records that have the same keys, without saying the keys each time.
+
+    `shared`: by key, values that are said once; in the rows stands their place in the list, or None.
+    """
+    return pack({"keys": keys, "rows": rows} | ({"shared": shared} if shared else {}))
 
 
 def unpack_records(packed: Packed) -> list[Record]:
-    """The records of `pack_rows`, or of `pack` over a list of them."""
+    """The records of `pack_rows`, or of `pack` over a list of them. Shared values are one object: to be read."""
     found = unpack(packed)
     if isinstance(found, list):
         return found
-    keys = found["keys"]
-    return [dict(zip(keys, row, strict=False)) for row in found["rows"]]
+    keys, rows = found["keys"], found["rows"]
+    for key, values in found.get("shared", {}).items():
+        at = keys.index(key)
+        for row in rows:
+            if (place := row[at]) is not None:
+                row[at] = values[place]
+    return [dict(zip(keys, row, strict=False)) for row in rows]

@@ -65,6 +65,7 @@ class ServerQuery(Message):
     every project. `detail` False asks for ids and names only, `user_data` False leaves that out.
     `deleted` None asks for all, True for those that are gone. `soft_deleted`: whether servers that can
     still be restored are listed, with `deleted` among the deleted ones (None: nothing is said of them).
+    `shares`: the asker's `unpack_records` knows values that are said once for many records.
     """
 
     detail: bool = True
@@ -78,6 +79,7 @@ class ServerQuery(Message):
     deleted: bool | None = False
     soft_deleted: bool | None = None
     user_data: bool = True
+    shares: bool = False
 
 
 class ServerAction(Message):

@@ -226,6 +226,7 @@ def read(call: Call, rule: str, allowed: Callable[[str], bool], detail: bool) ->
         deleted=deleted,
         soft_deleted=_soft_deleted(asked, usable, deleted),
         user_data=detail and call.minor >= USER_DATA_SINCE and allowed(ATTRIBUTES),
+        shares=True,
     )
     return Wanted(query if possible else None)
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from novalite import states
-from novalite.api.fields import ABSENT, Field, See, View
+from novalite.api.fields import ABSENT, Field, See, View, once
 from novalite.api.shapes import LINKS, Either, Part
 from novalite.objects.base import Record
 
@@ -68,11 +68,13 @@ def _image_with_properties(r: Record, see: See) -> Any:
     return {**image, "properties": r["image_properties"] or {}} if image else ""
 
 
+@once("flavor")
 def _flavor_link(r: Record, see: See) -> Any:
     flavor_id = r["flavor"]["flavor_id"]
     return {"id": flavor_id, "links": see.links.bookmark("flavors", flavor_id)}
 
 
+@once("flavor")
 def _flavor(r: Record, see: See) -> Any:
     flavor = r["flavor"]
     return {
@@ -85,6 +87,7 @@ def _flavor(r: Record, see: See) -> Any:
     }
 
 
+@once("flavor")
 def _flavor_with_specs(r: Record, see: See) -> Any:
     return {**_flavor(r, see), "extra_specs": r["flavor"]["extra_specs"]}
 
