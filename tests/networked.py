@@ -70,7 +70,7 @@ def check_ports(cloud: Cloud) -> None:
     up when the guests run, and are what the guests have; no address is held by nobody."""
     with cloud.db.read() as session:
         servers = {s.id: s for s in session.execute(select(Server)).scalars()}
-        plugged = session.execute(select(NetworkPort).where(NetworkPort.device_owner.like("compute:%"))).scalars().all()
+        plugged = session.execute(select(NetworkPort).where(NetworkPort.device_index > 0)).scalars().all()
         held = set(session.scalars(select(IpAllocation.port_id)))
         everything = set(session.scalars(select(NetworkPort.id)))
     assert held <= everything, "addresses of ports that are gone"

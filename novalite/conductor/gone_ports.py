@@ -19,7 +19,7 @@ def unplug(env: Env, ctx: Context, ports: Iterable[Record]) -> None:
     """Begin to detach each from the guest that has it; records are as the ports were. A server that is busy, or in
     a state where interfaces do not go, keeps a dead card until its guest is defined anew (a hard reboot)."""
     for port in ports:
-        if not port["device_owner"].startswith(interfaces.OWNER):
+        if not interfaces.plugged(port):
             continue
         vif = Vif(port_id=port["id"], mac=port["mac_address"], network_id=port["network_id"], tag=port["tag"])
         told = {"port_id": port["id"], "vif": vif.model_dump(mode="json")}

@@ -17,11 +17,7 @@ from novalite.objects.server_network_errors import GroupNotOfServer, NetworkNotO
 
 
 def _ports(session: Session, server_id: str) -> list[Record]:
-    return [
-        port
-        for port in ports.of_device(session, server_id)
-        if port["device_owner"].startswith(interfaces.OWNER)
-    ]
+    return [port for port in ports.of_device(session, server_id) if interfaces.plugged(port)]
 
 
 def groups(session: Session, server_id: str) -> list[Record]:

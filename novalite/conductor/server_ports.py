@@ -47,7 +47,7 @@ def plug_one(
     """Take the port that is named, or make one on the network that is; answers its id. Raises PortInUse,
     PortNotFound, and what making a port and giving it an address can raise."""
     facts: dict[str, Any] = {
-        "device_index": index, "tag": wanted["tag"], "host": host, **interfaces.PLUGGED_IN,
+        "device_index": index + 1, "tag": wanted["tag"], "host": host, **interfaces.PLUGGED_IN,
         "made_for_device": wanted["port_id"] is None,
     }  # fmt: skip
     owner = f"{interfaces.OWNER}{server['availability_zone'] or 'nova'}"

@@ -26,7 +26,7 @@ OWNER = "compute:"
 PLUGGED_IN: dict[str, Any] = {"vif_type": "bridge", "vif_details": {"port_filter": True, "connectivity": "l2"}}
 """How a port on a compute host is plugged in (binding:vif_type and binding:vif_details of the Network API)."""
 
-_PLUGGED = NetworkPort.device_owner.like(OWNER + "%")
+_PLUGGED = and_(NetworkPort.device_owner.like(OWNER + "%"), NetworkPort.device_index > 0)
 _THESE = (NetworkPort.device_id.in_(bindparam("b_servers", expanding=True)), _PLUGGED)
 _THIS = (NetworkPort.device_id == bindparam("b_server"), _PLUGGED)
 _ORDER = (NetworkPort.device_index, NetworkPort.id)
@@ -124,7 +124,7 @@ def of_server(session: Session, server_id: str) -> list[Record]:
             row.id,
             {
                 "port_id": row.id, "net_id": row.network_id, "mac_addr": row.mac_address, "port_state": row.status,
-                "fixed_ips": [], "tag": row.tag, "index": row.device_index, "made": bool(row.made_for_device),
+                "fixed_ips": [], "tag": row.tag, "index": row.device_index - 1, "made": bool(row.made_for_device),
                 "host": row.host,
             },
         )  # fmt: skip
@@ -172,6 +172,12 @@ def _subnet(row: Any) -> host_networks.Subnet:
         ipv6_address_mode=row.ipv6_address_mode,
         ipv6_ra_mode=row.ipv6_ra_mode,
     )
+
+
+def plugged(port: Record) -> bool:
+    """Whether a server is plugged into the port. One that only names a server, as its owner may have it do, does not
+    count: it need not be the server's."""
+    return bool(port["device_owner"].startswith(OWNER) and port["device_index"])
 
 
 def bind(session: Session, server_id: str, host: str | None) -> None:

@@ -395,3 +395,28 @@ def test_the_configuration_names_the_network_of_access_addresses(tmp_path: Path)
         assert (server["accessIPv4"], server["accessIPv6"]) == (server["addresses"]["private"][0]["addr"], "")
         assert place.boot([{"uuid": place.network}], accessIPv4="192.0.2.1")["accessIPv4"] == "192.0.2.1"
         assert place.boot("none")["accessIPv4"] == ""
+
+
+def test_a_port_that_names_a_server_is_not_the_servers(place: Place) -> None:
+    """Whoever owns a port may write any device into it; that plugs it into nobody's guest."""
+    server = place.boot([{"uuid": place.network}])
+    other: Rest = place.stranger
+    theirs = a_network(place.cloud, "theirs", 3, project=other.project_id)
+    wanted = {"network_id": theirs, "device_id": server["id"], "device_owner": "compute:nova"}
+    made = other.post("/network/v2.0/ports", {"port": wanted})
+    assert made.status_code == 201
+    free = a_port(place.cloud, theirs, other.project_id)
+    naming = {"port": {"device_id": server["id"], "device_owner": "compute:nova"}}
+    assert other("PUT", f"/network/v2.0/ports/{free}", naming).status_code == 200
+    own = other.made("/servers", {"server": {"name": "x", "flavorRef": "tiny", "imageRef": other.image(),
+                                             "networks": [{"uuid": theirs}]}})["server"]["id"]  # fmt: skip
+    (plugged,) = other.get(f"/servers/{own}/os-interface")["interfaceAttachments"]
+    assert other("PUT", f"/network/v2.0/ports/{plugged['port_id']}", naming).status_code == 200
+    assert other.get(f"/servers/{own}/os-interface")["interfaceAttachments"] == []
+    assert place.cloud.driver(place.cloud.show(own)["host"]).guest(own).vifs == []
+    assert len(place.interfaces(server)) == 1
+    assert place.member.show(server["id"])["addresses"] == server["addresses"]
+    place.member.act(server["id"], {"reboot": {"type": "HARD"}})
+    assert place.member.delete(f"/servers/{server['id']}").status_code == 204
+    for one in (made.get_json()["port"]["id"], free, plugged["port_id"]):
+        assert port(place.cloud, one) is not None

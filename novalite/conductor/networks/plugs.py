@@ -244,10 +244,22 @@ def change_port(work: Work, port_id: str, values: Record) -> Record:
     if new.get("fixed_ips") is not None:
         checks.unequal(new["fixed_ips"], "fixed IPs", work.conf.max_fixed_ips)
     _rebind(old, new)
+    if _taken_from_server(old, new):
+        work.gone.append(old)
     work.ports_changed(old)
     made = ports.change(work.session, port_id, new)
     work.ports_changed(made)
     return made
+
+
+def _taken_from_server(old: Record, new: Record) -> bool:
+    """Whether a port that a server was plugged into is given another device. It is plugged in nowhere then: that a
+    port names a server does not make it the server's, which might be somebody else's."""
+    if not old["device_index"] or all(new.get(name, old[name]) == old[name] for name in ("device_id", "device_owner")):
+        return False
+    for name, value in (ports.UNBOUND | ports.NOBODYS).items():
+        new.setdefault(name, value)
+    return True
 
 
 def _rebind(old: Record, new: Record) -> None:

@@ -105,7 +105,8 @@ class SubnetPool(Base):
 class NetworkPort(Base):
     """A plug of a network, and who is plugged in: `device_id` with `device_owner`, on `host`.
 
-    `tag` is what a server calls this interface, `device_index` its place among the server's interfaces;
+    `tag` is what a server calls this interface, `device_index` its place among the server's interfaces,
+    from 1: only who plugs servers in sets it, so that a port that merely names a server is none of its own;
     `made_for_device` ports go when their server goes.
     """
 
