@@ -169,9 +169,11 @@ class ComputeManager:
         return finished
 
     def health(self) -> dict[str, Any]:
-        """For the daemon's health answer: work in hand, and the hypervisor when it does not answer."""
+        """For the daemon's health answer: work in hand, what is wrong with guests' networks, and the hypervisor when
+        it does not answer."""
         problem = {"problem": "the hypervisor does not answer"} if self.resources.blind else {}
-        return {"busy": len(self.desk.busy()), "driver": self.driver.name, **problem}
+        networks = {"networks": why} if (why := self.networks.trouble()) else {}
+        return {"busy": len(self.desk.busy()), "driver": self.driver.name, **networks, **problem}
 
     # --- periodic jobs -----------------------------------------------------------------------
 

@@ -26,8 +26,8 @@ LOG = logging.getLogger(__name__)
 
 STARTING = {"spawn", "rebuild", "rescue", "unrescue", "start", "reboot_hard", "reboot", "resume", "resize_start"}
 """Verbs after which a guest runs that may not have run before."""
-GATHER = 0.05
-"""Seconds in which further news is waited for before it is acted upon."""
+CALM = 0.5
+"""Seconds between two rounds that nobody waits for: hosts of a busy network would otherwise ask all the time."""
 AGAIN = 2.0
 """Seconds after which what failed is tried again."""
 
@@ -66,6 +66,7 @@ class GuestNetworks:
         self._lock = threading.Lock()
         self._turn = threading.Condition(self._lock)
         self._asked = self._begun = self._ended = 0
+        self._urgent = False
         self._stopping = False
         self._thread: threading.Thread | None = None
 
@@ -90,10 +91,11 @@ class GuestNetworks:
         if self._thread is not None:
             self._thread.join(10)
 
-    def poke(self) -> int:
-        """Ask the conductor soon; answers the number of the round that will have done so."""
+    def poke(self, urgent: bool = False) -> int:
+        """Ask the conductor soon, or at once; answers the number of the round that will have done so."""
         with self._lock:
             self._asked = self._begun + 1
+            self._urgent = self._urgent or urgent
             self._turn.notify_all()
             return self._asked
 
@@ -101,9 +103,13 @@ class GuestNetworks:
         """Ask now, and wait at most `timeout` seconds until it is done. True where there is nothing to do."""
         if self._thread is None:
             return True
-        number, deadline = self.poke(), time.monotonic() + timeout
+        number, deadline = self.poke(urgent=True), time.monotonic() + timeout
         with self._lock:
             return self._wait_for(number, deadline - time.monotonic()) and not self._error
+
+    def trouble(self) -> str:
+        """What is wrong with them, in words; empty when nothing is."""
+        return self.problem or ("" if self._thread is None else self._error)
 
     # --- guests -------------------------------------------------------------------------------
 
@@ -117,7 +123,7 @@ class GuestNetworks:
             raise NetworksNotReady(server_id=spec.id, reason=self.problem or "this host is not started")
         if ports <= self._ports:
             return
-        number, deadline = self.poke(), time.monotonic() + self.conf.host_networks.ready_timeout
+        number, deadline = self.poke(urgent=True), time.monotonic() + self.conf.host_networks.ready_timeout
         while True:
             check()
             with self._lock:
@@ -146,24 +152,28 @@ class GuestNetworks:
     # --- the thread ---------------------------------------------------------------------------
 
     def _keep(self) -> None:
-        due = 0.0
+        due = calm = 0.0
         while True:
             with self._lock:
-                self._turn.wait_for(lambda: self._asked > self._begun or self._stopping,
-                                    max(0.0, due - time.monotonic()))  # fmt: skip
+                while (left := self._next(due, calm) - time.monotonic()) > 0 and not self._stopping:
+                    self._turn.wait(left)
                 if self._stopping:
                     return
-                told = self._asked > self._begun
-            if told:
-                time.sleep(GATHER)
-            with self._lock:
+                told, self._urgent = self._asked > self._begun, False
                 self._begun += 1
                 number = self._begun
             good = self._round(thorough=not told)
             with self._lock:
                 self._ended = number
                 self._turn.notify_all()
-            due = time.monotonic() + (self.conf.host_networks.sync_interval if good else AGAIN)
+            now = time.monotonic()
+            due, calm = now + (self.conf.host_networks.sync_interval if good else AGAIN), now + CALM
+
+    def _next(self, due: float, calm: float) -> float:
+        """When the next round begins, as things are."""
+        if self._asked <= self._begun:
+            return due
+        return 0.0 if self._urgent else min(due, calm)
 
     def _round(self, thorough: bool) -> bool:
         """Ask and make it so; True when that was done. `thorough`: look also whether all that was made is there."""

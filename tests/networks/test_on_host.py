@@ -216,6 +216,18 @@ def test_everything_is_made_again_after_a_reboot(world):
     assert one.pings(other.ip)
 
 
+def test_a_firewall_that_somebody_flushed_is_back_with_the_next_change_or_look(world):
+    one, other = two_guests(world)
+    machine, shut = world.machines[0], (a_group(),)
+    machine.apply(wanted(one.port, other.port, groups=shut))
+    assert not one.pings(other.ip)
+    for more, thorough in (((a_port(7),), False), ((a_port(7),), True)):
+        machine.run("nft", "flush", "ruleset")
+        assert one.pings(other.ip)
+        machine.apply(wanted(one.port, other.port, *more, groups=shut), thorough)
+        assert not one.pings(other.ip)
+
+
 def test_a_dhcp_server_that_died_is_replaced_and_new_ports_are_served_by_the_old_one(world):
     port, late = a_port(5), a_port(6)
     machine = world.machines[0]

@@ -14,18 +14,10 @@ from deploy.dev.client import Api, Refused
 from deploy.dev.cloud import Cloud, Plan
 from deploy.dev.guest import UP, guest_image
 from deploy.dev.processes import wait_for
+from tests.real.conftest import ROOMY
 from tests.services.fixtures import running
 
 pytestmark = [pytest.mark.real, pytest.mark.services]
-ROOMY = {"quota.instances": "100", "quota.cores": "100"}
-
-
-@pytest.fixture(scope="module")
-def split() -> Iterator[Cloud]:
-    """Two of everything, on two hypervisor hosts."""
-    plan = Plan(computes=2, driver="libvirt", apis=2, conductors=2, schedulers=2, options=ROOMY)
-    with running(Cloud(plan)) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -117,6 +117,7 @@ def test_a_guest_without_networks_does_not_care(keeper):
     keeper.networks.start()
     keeper.networks.ready(spec())
     assert keeper.conductor.asked == []
+    assert keeper.networks.trouble() == keeper.obstacle
     with pytest.raises(NetworksNotReady, match="nft missing: apt-get install nftables"):
         keeper.networks.ready(spec(a_port(5)))
 
@@ -149,6 +150,7 @@ def test_what_failed_is_tried_again_while_the_guest_waits(keeper):
     keeper.machine.errors = [NetworkCommandFailed(reason="busy")]
     keeper.networks.start()
     keeper.networks.ready(spec(a_port(5)))
+    assert keeper.networks.trouble() == ""
     assert [version for version, _ in keeper.machine.made] == [a_port(5).id]
 
 
@@ -180,6 +182,17 @@ def test_news_are_acted_upon_and_the_same_again_changes_nothing(keeper):
     until(lambda: len(keeper.conductor.asked) == 3)
     assert keeper.networks.settle(10)
     assert len(keeper.machine.made) == 2
+
+
+def test_a_flood_of_news_is_few_questions(keeper):
+    keeper.networks.start()
+    assert keeper.networks.settle(10)
+    asked = len(keeper.conductor.asked)
+    for _ in range(200):
+        keeper.tell()
+    until(lambda: len(keeper.conductor.asked) > asked)
+    assert keeper.networks.settle(10)
+    assert len(keeper.conductor.asked) <= asked + 10
 
 
 def test_once_in_a_while_everything_is_looked_at():

@@ -8,7 +8,7 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,11 @@ from typing import Any
 import pytest
 
 from deploy.dev.client import Api
-from deploy.dev.cloud import Cloud, Plan
+from deploy.dev.cloud import Cloud
 from deploy.dev.guest import UP, guest_image
 from deploy.dev.processes import wait_for
 from novalite.networks.on_host import names
 from novalite.networks.on_host.host import obstacle
-from tests.services.fixtures import running
 
 pytestmark = [
     pytest.mark.real,
@@ -79,14 +78,6 @@ class Guest:
         return self.run(f"ping -c 1 -W 1 {address}")[0] == 0
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
-    """Two hypervisor hosts and a network service."""
-    plan = Plan(computes=2, driver="libvirt", options={"networks.service": "embedded"})
-    with running(Cloud(plan)) as started:
-        yield started
-
-
 def a_network(api: Api) -> str:
     """One network with one subnet; answers its id."""
     network: str = api.network("POST", "/networks", {"network": {"name": "private"}})["network"]["id"]
@@ -116,10 +107,10 @@ def leftovers(cloud: Cloud) -> list[str]:
     return devices + files
 
 
-def test_guests_on_two_hosts_have_addresses_reach_each_other_and_obey_their_groups(cloud: Cloud) -> None:
-    api = cloud.api
+def test_guests_on_two_hosts_have_addresses_reach_each_other_and_obey_their_groups(split: Cloud) -> None:
+    cloud, api = split, split.api
     network = a_network(api)
-    flavor = api.flavor("small")
+    flavor = api.flavor("networked")
     image = api.upload("small guest", guest_image(), hw_qemu_guest_agent="yes")
     rule = {"security_group_rule": {
         "security_group_id": (group := _group(api)), "direction": "ingress", "protocol": "icmp",
