@@ -7,7 +7,7 @@ from typing import Any
 from novalite.conductor.networks import checks
 from novalite.conductor.networks.work import Work
 from novalite.db.models.networks import Subnet
-from novalite.db.networks import floating_ips, groups, ports, routers, rows
+from novalite.db.networks import floating_ips, groups, kinds, ports, routers, rows
 from novalite.objects.base import Record
 from novalite.objects.ip_ranges import holds
 from novalite.objects.network_errors import BadRouterRequest, InvalidNetworkInput, SubnetMismatchForPort
@@ -142,7 +142,7 @@ def create_floating_ip(work: Work, values: Record) -> Record:
 
 
 def _point(work: Work, floating_id: str, port_id: str, fixed: Any) -> Record:
-    port = work.find("port", port_id)
+    port = kinds.find(work.session, work.ctx, "port", port_id, lock="read")
     return floating_ips.point(work.session, floating_id, port, fixed)
 
 

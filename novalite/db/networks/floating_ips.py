@@ -134,7 +134,8 @@ def _inside(port: Record, fixed: str | None) -> Record:
 
 
 def _router(session: Session, one: Record, port: Record, inside: Record) -> str:
-    """The router between the two networks. That of the subnet's gateway goes before others."""
+    """The router between the two networks, of several the one that was joined first. It stays between them until
+    the transaction ends."""
     held, plug = IpAllocation, NetworkPort
     query = (
         select(Router.id)
@@ -145,6 +146,9 @@ def _router(session: Session, one: Record, port: Record, inside: Record) -> str:
         .order_by(plug.created_at, Router.id)
     )
     found = session.scalars(query).first()
+    if found is not None:
+        rows.first(session, Router, Router.id == found, lock="read")
+        found = session.scalars(query).first()  # it may have been parted before it was locked
     if found is None:
         raise ExternalGatewayForFloatingIpNotFound(
             external_network_id=one["floating_network_id"], subnet_id=inside["subnet_id"], port_id=port["id"]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from novalite.context import Context
 from novalite.db.models.network_services import FloatingIp, Router
 from novalite.db.models.networks import Network, NetworkPort, NetworkTag, Subnet
-from novalite.db.networks import rows, segments
+from novalite.db.networks import floating_ips, rows, segments
 from novalite.objects.base import Record
 from novalite.objects.network_errors import (
     ExternalNetworkInUse,
@@ -111,8 +111,11 @@ def _only_default(session: Session, network_id: str, values: Mapping[str, Any]) 
 
 
 def remove(session: Session, network_id: str) -> None:
-    """The network and its subnets; NetworkInUse while it has ports."""
+    """The network, its subnets, and floating addresses of it that point nowhere; NetworkInUse while it has ports."""
     get(session, network_id, lock="write")
+    idle = (FloatingIp.floating_network_id == network_id) & FloatingIp.port_id.is_(None)
+    for floating in session.scalars(select(FloatingIp.id).where(idle)).all():
+        floating_ips.remove(session, floating)
     port = NetworkPort
     used = session.scalars(select(port.id).where(port.network_id == network_id).limit(5)).all()
     if used:

@@ -39,7 +39,7 @@ NETWORK = Noun(
         Field("port_security_enabled", v.Flag, filters=bool),
         Field("provider:network_type", Literal["flat", "vlan", "vxlan"], column="network_type", change=False,
               guard="provider:network_type"),
-        Field("provider:physical_network", v.Text | None, column="physical_network", change=False,
+        Field("provider:physical_network", v.Id | None, column="physical_network", change=False,
               guard="provider:physical_network"),
         Field("provider:segmentation_id", v.PositiveNumber | None, column="segmentation_id", change=False,
               guard="provider:segmentation_id", filters=int),

@@ -158,10 +158,13 @@ def test_a_floating_address_stands_for_a_port(ada: Neutron, admin: Neutron, bob:
     for values, answer in asked:
         assert ada.refuses("floatingip", **values) == answer, values
     assert bob.refuses("floatingip", floating_network_id=outside, port_id=port["id"]) == (404, "PortNotFound")
+    assert admin.refused("DELETE", f"/networks/{outside}") == (409, "NetworkInUse")
     ada.delete("port", port["id"])
     found = ada.get(f"/floatingips/{floating['id']}")
     assert (found["port_id"], found["status"]) == (None, "DOWN")
-    ada.delete("floatingip", floating["id"])
+    ada.put("router", router["id"], external_gateway_info=None)
+    admin.delete("network", outside)
+    assert ada.get("/floatingips") == [], "those that point nowhere go with their network"
 
 
 def test_a_network_for_those_who_name_none(ada: Neutron, admin: Neutron) -> None:
