@@ -108,5 +108,5 @@ def change_floating_ip(
     port, fixed = chosen[0]
     try:
         floating_ips.point(session, found["id"], port, fixed)
-    except NotFound as error:  # no router joins the two networks
+    except (NotFound, Conflict) as error:  # no router joins the two networks, or another stands for it already
         raise BadRequest(error.sentence) from error

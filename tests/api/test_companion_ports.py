@@ -161,7 +161,8 @@ def test_security_groups(behind: Behind) -> None:
     )
     assert (made["security_group"]["name"], made["security_group"]["rules"]) == ("n", [])
     rule = {"parent_group_id": ID, "ip_protocol": "TCP", "from_port": "22", "to_port": 22}
-    for more, cidr, group in (({}, "0.0.0.0/0", None), ({"cidr": "10.1.2.3/8"}, "10.0.0.0/8", None),
+    for more, cidr, group in (({}, "0.0.0.0/0", None), ({"cidr": "10.1.2.3/8"}, "10.1.2.3/8", None),
+                              ({"cidr": "10.1.2.3"}, "10.1.2.3/32", None),
                               ({"group_id": OTHER}, None, OTHER)):  # fmt: skip
         assert "security_group_rule" in behind.member.made(
             "/os-security-group-rules", {"security_group_rule": {**rule, **more}}, **old

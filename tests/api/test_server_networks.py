@@ -329,6 +329,10 @@ def test_floating_addresses(place: Place) -> None:
     assert (inside[KIND], outside[KIND], outside["addr"], outside[MAC]) == (
         "fixed", "floating", made["ip"], inside[MAC],
     )  # fmt: skip
+    second = member.made("/os-floating-ips", **old, json=None)["floating_ip"]
+    twice = member.act(server["id"], {"addFloatingIp": {"address": second["ip"]}}, version="2.43")
+    assert twice.status_code == 400, "it has one already"
+    assert member.delete(f"/os-floating-ips/{second['id']}", **old).status_code == 202
     (listed,) = member.get("/os-floating-ips", **old)["floating_ips"]
     assert listed == {"id": made["id"], "ip": made["ip"], "pool": "public", "fixed_ip": inside["addr"],
                       "instance_id": server["id"]}  # fmt: skip

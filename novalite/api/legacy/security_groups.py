@@ -32,8 +32,10 @@ def _protocol(value: str) -> str:
 
 
 def _cidr(value: str) -> str:
+    """As it was said, but with its length: bits of the host may be set."""
     try:
-        return str(ipaddress.ip_network(value, strict=False))
+        network = ipaddress.ip_network(value, strict=False)
+        return value if "/" in value else str(network)
     except ValueError:
         raise wrong("It must be an address with a prefix length.") from None
 
