@@ -19,9 +19,11 @@ from novalite.networks.on_host.plan import Plan
 from novalite.objects.host_networks import HostNetworks, LocalPort, Vif
 from novalite.rpc.client import Client
 from novalite.rpc.contracts.host_networks import NetworkNews, WantedNetworks
+from novalite.rpc.contracts.interfaces import GuestInterfaces
 from novalite.rpc.local import LocalBus
+from novalite.states import PowerState
 from tests.networks.builders import NET, a_port, wanted
-from tests.unit.compute.scripted import A, until
+from tests.unit.compute.scripted import A, B, a_spec, a_work, until
 
 
 class ScriptedConductor(WantedNetworks):
@@ -193,6 +195,25 @@ def test_a_flood_of_news_is_few_questions(keeper):
     until(lambda: len(keeper.conductor.asked) > asked)
     assert keeper.networks.settle(10)
     assert len(keeper.conductor.asked) <= asked + 10
+
+
+CARD = Vif(port_id=a_port(5).id, mac=a_port(5).mac, network_id=NET)
+
+
+def test_a_guest_whose_networks_are_not_there_is_neither_built_nor_started_nor_given_a_card(rig):
+    rig.ask("spawn", a_work("spawn", B))
+    rig.ask("stop", a_work("stop", B))
+    rig.manager.networks.needed = True  # as for a hypervisor with real cards, on a host that cannot have networks
+    rig.manager.networks.problem = "nft missing"
+    report = rig.ask("spawn", a_work("spawn", vifs=(CARD,)))
+    assert report.error_name == "NetworksNotReady"
+    assert report.error == f"The networks of instance {A} are not ready on its host: nft missing"
+    assert rig.driver.power_state(A) is PowerState.NOSTATE
+    assert rig.ask("start", a_work("start", B, vifs=(CARD,))).error_name == "NetworksNotReady"
+    assert rig.driver.power_state(B) is PowerState.SHUTDOWN
+    with pytest.raises(NetworksNotReady):
+        rig.client.of(GuestInterfaces, host="alpha").attach(system(), a_spec(B, vifs=(CARD,)), CARD)
+    assert rig.ask("start", a_work("start", B)).error is None
 
 
 def test_once_in_a_while_everything_is_looked_at():
