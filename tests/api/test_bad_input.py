@@ -135,6 +135,7 @@ NOUNS: list[Row] = [
     ("member", "PUT", "/servers/{server}", {"server": {"name": ""}}, 400, "server.name"),
     ("member", "PUT", "/servers/{server}", {"server": {"name": None}}, 400, "server.name"),
     ("member", "PUT", "/servers/{server}", {"server": {"OS-DCF:diskConfig": None}}, 400, "OS-DCF:diskConfig. It must"),
+    ("member", "PUT", "/servers/{server}", {"server": {"hostname": None}}, 400, "server.hostname. It must"),
     ("member", "PUT", "/servers/{server}", {"server": {"vcpus": 9}}, 400, "server.vcpus. There is no such"),
     ("member", "PUT", "/servers/{server}/metadata/a", {"meta": {"b": "c"}}, 400, ""),
     ("member", "POST", "/servers/{server}/metadata", {"metadata": {"": "c"}}, 400, "metadata"),

@@ -248,7 +248,7 @@ class ServerChanges(Body):
     accessIPv6: Ipv6 | None = None
     disk_config: DiskConfig = Field(NOT_GIVEN, alias="OS-DCF:diskConfig")
     description: Annotated[Description | None, Since(19)] = None
-    hostname: Annotated[HostName | None, Since(90)] = None
+    hostname: Annotated[HostName, Since(90)] = NOT_GIVEN
     pinned_availability_zone: Annotated[Text | None, Since(104)] = None
 
 
