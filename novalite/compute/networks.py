@@ -196,7 +196,8 @@ class GuestNetworks:
             if self._refused.get(network) != why:
                 LOG.warning("Network %s cannot be had on this host: %s", network, why)
         with self._lock:
-            self._wanted, self._ports, self._refused, self._error = wanted, plan.ports, plan.refused, ""
+            self._wanted, self._ports = wanted, frozenset(plan.ports)
+            self._refused, self._error = plan.refused, ""
         return True
 
     def _failed(self, why: str) -> None:

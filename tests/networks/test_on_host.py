@@ -13,7 +13,7 @@ from novalite.networks.on_host import names
 from novalite.networks.on_host.groups import PROTOCOLS
 from novalite.networks.on_host.host import obstacle
 from novalite.objects.host_networks import AddressPair, GroupRule, HostNetworks
-from tests.networks.builders import NET, PING, a_group, a_network, a_peer, a_port, mac, wanted
+from tests.networks.builders import NET, PING, SUBNET, a_group, a_network, a_peer, a_port, mac, wanted
 from tests.networks.frames import ALL, arp, ethernet, udp
 from tests.networks.worlds import World
 
@@ -306,6 +306,24 @@ def test_a_flood_of_rules_is_taken_and_judged_to_its_end(world):
     assert one.pings(other.ip)
     machine.apply(wanted(*ports, groups=(a_group(*rules),)))
     assert not one.pings(other.ip)
+
+
+def test_a_network_that_cannot_be_made_harms_no_other(world):
+    second, third = (f"{start}ffee-0000-4000-8000-0000000000ff" for start in ("c2c0", "d3c0"))
+    machine = world.machines[0]
+    machine.run("ip", "link", "add", "own", "type", "vxlan", "id", "78", "local", machine.address, "dstport", "4789")
+    routes = tuple((f"10.{number}.0.0/16", "10.9.0.9") for number in range(100, 200))
+    longer = SUBNET.model_copy(update={"host_routes": routes})
+    networks = (a_network(), a_network(id=second, segmentation_id=78),
+                a_network(id=third, segmentation_id=79, subnets=(longer,)))  # fmt: skip
+    ports = [a_port(5), a_port(6, network_id=second), a_port(7, network_id=third)]
+    made = machine.apply(wanted(*ports, networks=networks))
+    assert set(made.ports) == {ports[0].id}
+    assert "ip: " in made.refused[second]
+    assert "dnsmasq: " in made.refused[third] or "unshare: " in made.refused[third]
+    assert world.guest(0, ports[0]).lease()["ip"] == "10.9.0.5"
+    machine.run("ip", "link", "del", "own")
+    assert set(machine.apply(wanted(*ports, networks=networks)).ports) == {ports[0].id, ports[1].id}
 
 
 def test_two_machines_are_one_network_over_vxlan(tmp_path):

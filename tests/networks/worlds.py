@@ -15,7 +15,7 @@ from typing import Any
 
 from novalite.networks.on_host import names
 from novalite.networks.on_host.host import NetworkHost
-from novalite.networks.on_host.plan import Host
+from novalite.networks.on_host.plan import Host, Plan
 from novalite.objects.host_networks import HostNetworks, LocalPort
 from tests.networks import frames
 
@@ -131,12 +131,12 @@ class Machine(Space):
         self.settings: dict[str, Any] = {}
         self.daemon: NetworkHost | None = None
 
-    def apply(self, wanted: HostNetworks, thorough: bool = False) -> None:
+    def apply(self, wanted: HostNetworks, thorough: bool = False) -> Plan:
         """Have the daemon make it so."""
         if self.daemon is None:
             place = {"namespace": f"/run/netns/{self.name}", "address": self.address, "lease": 3600}
             self.daemon = NetworkHost(Host(**place, **self.settings), self.folder / "dhcp")
-        self.daemon.apply(wanted, thorough)
+        return self.daemon.apply(wanted, thorough)
 
     def kill_daemon(self) -> None:
         """The next `apply` is of a new one, which knows nothing."""

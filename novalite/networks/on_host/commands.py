@@ -49,9 +49,10 @@ class Commands:
         return done.stdout
 
     def batch(self, program: str, lines: Sequence[str]) -> None:
-        """Commands for `ip` or `bridge`, in order; the first that fails ends it."""
+        """Commands for `ip` or `bridge`, in order; one that fails keeps none of the others from being done, and is
+        raised in the end."""
         if lines:
-            self.run([program, "-batch", "-"], said="".join(f"{line}\n" for line in lines))
+            self.run([program, "-force", "-batch", "-"], said="".join(f"{line}\n" for line in lines))
 
     def _argv(self, argv: Sequence[str]) -> list[str]:
         program = _need(argv[0])

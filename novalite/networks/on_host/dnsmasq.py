@@ -37,12 +37,20 @@ class Servers:
     def __init__(self, folder: Path, commands: Commands) -> None:
         self.folder, self.commands = folder, commands
 
-    def converge(self, wanted: tuple[dhcp.Server, ...], devices: set[str]) -> list[str]:
+    def converge(self, wanted: tuple[dhcp.Server, ...], devices: set[str]) -> tuple[list[str], dict[str, str]]:
         """Have exactly these servers; `devices` are the host's, before. Answers steps for `ip` that join new ones
-        to their bridges."""
+        to their bridges, and by network why it has none."""
         for network_id in self._known() - {one.network_id for one in wanted}:
             self._end(network_id)
-        return [line for one in wanted for line in self._one(one, one.device in devices)]
+        lines: list[str] = []
+        failed: dict[str, str] = {}
+        for one in wanted:
+            try:
+                lines += self._one(one, one.device in devices)
+            except NetworkCommandFailed as error:
+                failed[one.network_id] = error.sentence
+                self._end(one.network_id)
+        return lines, failed
 
     def _one(self, server: dhcp.Server, joined: bool) -> list[str]:
         folder = self.folder / server.network_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from novalite.networks.on_host import dnsmasq, links
@@ -55,22 +56,32 @@ class NetworkHost:
         """
         found = self._look()
         zones = links.zones(found)
-        made = plan(wanted, self.settings, zones)
+        there = {name: one for name, one in self.settings.interfaces.items() if one in found}
+        made = plan(wanted, replace(self.settings, interfaces=there), zones)
         if not made.bridges and not zones:
-            self._withdraw(made)
+            self._withdraw()
             return made
-        lost = [name for name in made.uplinks if name not in found]
-        if lost:
-            raise NetworkCommandFailed(reason=f"there is no interface {', '.join(lost)}")
         self._firewall(made.rules, thorough)  # before anything that it is to guard
-        self._commands.batch("ip", links.steps(made, found))
-        self._commands.batch("ip", self._servers.converge(made.servers, set(found)))
+        made = made.without(self._devices(made, found))
+        joining, failed = self._servers.converge(made.servers, set(found))
+        self._commands.batch("ip", joining)
         self._commands.batch("bridge", links.forwarding(made, found))
-        return made
+        return made.without(failed)
 
-    def _withdraw(self, made: Plan) -> None:
+    def _devices(self, made: Plan, found: links.Links) -> dict[str, str]:
+        """Bridges and tunnels; answers the networks that could not be made, and why: the others do not suffer."""
+        try:
+            self._commands.batch("ip", links.steps(made, found))
+        except NetworkCommandFailed as error:
+            failed = links.missing(made, self._look())
+            if not failed:
+                raise
+            return dict.fromkeys(failed, error.sentence)
+        return {}
+
+    def _withdraw(self) -> None:
         """There are no networks here: a host that never had any is not touched, one that had is as before."""
-        self._servers.converge(made.servers, set())
+        self._servers.converge((), set())
         if self._rules is not None:
             self._commands.run(["nft", "-f", "-"], said=removal())
             self._rules = None

@@ -118,6 +118,19 @@ def _same(tunnel: Tunnel, link: Link) -> bool:
     return all(link.facts.get(key) == value for key, value in facts.items())
 
 
+def missing(plan: Plan, links: Links) -> set[str]:
+    """Networks whose bridge or tunnel is not there as planned."""
+    tunnels = {one.bridge: one for one in plan.tunnels}
+    found = set()
+    for bridge in plan.bridges:
+        link, tunnel = links.get(bridge.name), tunnels.get(bridge.name)
+        end = links.get(tunnel.name) if tunnel is not None else None
+        whole = tunnel is None or (end is not None and _same(tunnel, end) and end.master == bridge.name)
+        if link is None or link.alias != alias(bridge) or not whole:
+            found.add(bridge.network_id)
+    return found
+
+
 def forwarding(plan: Plan, links: Links) -> list[str]:
     """For `bridge -batch`, after `steps`. Only FLOOD leads to several hosts; a MAC that moved is led elsewhere."""
     lines = []

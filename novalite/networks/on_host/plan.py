@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from novalite.networks.on_host import dhcp, names
 from novalite.networks.on_host.ruleset import Ruleset, ruleset
@@ -53,15 +53,27 @@ class Tunnel:
 
 @dataclass(frozen=True)
 class Plan:
-    """`uplinks`: interface -> the bridge it is a port of. `refused`: network id -> why it cannot be had here."""
+    """`uplinks`: interface -> the bridge it is a port of; `ports`: port id -> its network; `refused`: network id ->
+    why it cannot be had here."""
 
     bridges: tuple[Bridge, ...] = ()
     tunnels: tuple[Tunnel, ...] = ()
     uplinks: Mapping[str, str] = field(default_factory=dict)
     servers: tuple[dhcp.Server, ...] = ()
     rules: Ruleset = field(default_factory=Ruleset)
-    ports: frozenset[str] = frozenset()
+    ports: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+
+    def without(self, failed: Mapping[str, str]) -> Plan:
+        """The same but for networks that could not be made, and why; what is there of them is left alone."""
+        gone = {names.bridge(network) for network in failed}
+        return replace(
+            self,
+            tunnels=tuple(one for one in self.tunnels if one.bridge not in gone),
+            servers=tuple(one for one in self.servers if one.bridge not in gone),
+            ports={port: network for port, network in self.ports.items() if network not in failed},
+            refused={**self.refused, **failed},
+        )
 
 
 def plan(wanted: HostNetworks, host: Host, zones: Mapping[str, int]) -> Plan:
@@ -79,7 +91,7 @@ def plan(wanted: HostNetworks, host: Host, zones: Mapping[str, int]) -> Plan:
         uplinks=uplinks,
         servers=tuple(found for net in networks if (found := dhcp.server(net, _on(net, ports), host.lease))),
         rules=ruleset(wanted.model_copy(update={"ports": tuple(ports), "networks": tuple(networks)}), zones, uplinks),
-        ports=frozenset(port.id for port in ports),
+        ports={port.id: port.network_id for port in ports},
         refused=refused,
     )
 

@@ -56,7 +56,7 @@ class ScriptedMachine:
             raise self.errors.pop(0)
         self.made.append((state.version, thorough))
         ports = () if self.refused else state.ports
-        return Plan(ports=frozenset(port.id for port in ports), refused=self.refused)
+        return Plan(ports={port.id: port.network_id for port in ports}, refused=self.refused)
 
 
 class Keeper:
