@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from novalite.db import aggregates, allocations, schema, server_migrations
 from novalite.db.models.compute import Allocation, Host, Server, Task
 from novalite.db.models.migrations import Migration
+from novalite.db.models.networks import NetworkPort
 from novalite.db.models.server_groups import ServerGroup, ServerGroupMember
 from novalite.db.session import Database
 from novalite.objects.migrations import UNCONFIRMED
@@ -150,6 +151,22 @@ def members_are_servers(session: Session) -> Iterator[str]:
         yield f"Server group {group_id} holds server {server_id}, but one of them is gone."
 
 
+def ports_are_where_their_servers_are(session: Session) -> Iterator[str]:
+    """A port that a server is plugged into goes and moves with it."""
+    astray = or_(Server.id.is_(None), Server.deleted.is_(True), func.coalesce(Server.host, "") != NetworkPort.host)
+    query = (
+        select(NetworkPort.id, NetworkPort.device_id, NetworkPort.host, Server.host, Server.deleted)
+        .outerjoin(Server, Server.id == NetworkPort.device_id)
+        .where(NetworkPort.device_index > 0, astray)
+        .where(~exists(select(Task.id).where(Task.server_id == NetworkPort.device_id, Task.state == "open")))
+    )
+    for port_id, server_id, host, where, deleted in session.execute(query):
+        if deleted is not False:
+            yield f"Port {port_id} is plugged into server {server_id}, which is gone."
+        else:
+            yield f"Port {port_id} is on host {host or 'none'}, but its server {server_id} is on {where or 'none'}."
+
+
 CHECKS: tuple[Callable[[Session], Iterator[str]], ...] = (
     used_equals_claims,
     claims_belong_to_servers,
@@ -158,4 +175,5 @@ CHECKS: tuple[Callable[[Session], Iterator[str]], ...] = (
     busy_servers_have_tasks,
     hosts_know_their_aggregates,
     members_are_servers,
+    ports_are_where_their_servers_are,
 )

@@ -12,6 +12,7 @@ from novalite.db import aggregates, allocations, hosts, server_groups, servers, 
 from novalite.db.check import check
 from novalite.db.models.base import now
 from novalite.db.models.compute import Allocation, Host, Server, Task
+from novalite.db.models.networks import NetworkPort
 from novalite.db.purge import BATCH, purge
 from novalite.db.session import Database
 from tests.contract.db.rows import a_server, an_inventory
@@ -65,6 +66,19 @@ def test_claims_of_nothing(cloud: Database) -> None:
     assert "Host alpha holds a claim of server s-1, which is gone." in check(cloud)
     execute(cloud, a_task("s-1"))  # it is being deleted this very moment
     assert "Host alpha holds a claim of server s-1, which is gone." not in check(cloud)
+
+
+def test_ports_that_went_astray(cloud: Database) -> None:
+    port = {"id": "port-1", "network_id": "n", "project_id": "p", "mac_address": "fa:16:3e:00:00:01",
+            "device_id": "s-1", "device_owner": "compute:nova", "device_index": 1, "host": "alpha"}  # fmt: skip
+    execute(cloud, insert(NetworkPort).values(**port))
+    assert check(cloud) == []
+    execute(cloud, update(NetworkPort).values(host=""))
+    assert check(cloud) == ["Port port-1 is on host none, but its server s-1 is on alpha."]
+    execute(cloud, update(NetworkPort).values(device_id="ghost"))
+    assert check(cloud) == ["Port port-1 is plugged into server ghost, which is gone."]
+    execute(cloud, update(NetworkPort).values(device_index=0))
+    assert check(cloud) == [], "it only names a server"
 
 
 def test_servers_without_claims(cloud: Database) -> None:
