@@ -69,6 +69,10 @@ def test_bootstrap_may_run_again(cloud: Companions) -> None:  # noqa: F811
     assert cloud.v3("GET", "/role_assignments").get_json()["role_assignments"] == before
     urls = {e["url"] for e in cloud.v3("GET", "/endpoints").get_json()["endpoints"]}
     assert urls == {f"http://elsewhere.test{path}" for path in ("/identity/v3", "/v2.1", "/image", "/network")}
+    for network in (False, True):
+        bootstrap(cloud.db, PASSWORD, "http://elsewhere.test", passwords=Passwords(1024, 1, 1), network=network)
+        urls = {e["url"] for e in cloud.v3("GET", "/endpoints").get_json()["endpoints"]}
+        assert ("http://elsewhere.test/network" in urls) is network
     bootstrap(cloud.db, "another", "http://elsewhere.test", passwords=Passwords(1024, 1, 1))
     assert cloud.auth(cloud.password("admin", PASSWORD)).status_code == 401
     assert cloud.login("admin", "another", "admin")
