@@ -29,6 +29,8 @@ from deploy.dev.processes import Daemon, NotInstalled, NotReady, tail, wait_for
 from deploy.dev.rabbitmq import RabbitMQ
 from deploy.dev.service import Service
 from deploy.dev.settings import write_config, write_credentials, write_private
+from novalite.networks.on_host.commands import Commands
+from novalite.networks.on_host.dnsmasq import Servers
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -139,6 +141,8 @@ class Cloud(Service):
         members = [self.member(name) for name in reversed(self.plan.members)]
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(Daemon.stop, [self._front(), *members]))
+        for name in self.plan.members:  # DHCP servers outlive their daemon, as they should elsewhere
+            Servers(self.state / name / "networks", Commands()).converge((), set())
         for service in (self.hypervisors, self.broker, self.database):
             if service is not None:
                 service.end()
