@@ -228,7 +228,7 @@ class Cloud(Service):
         conductor = str(self.config_file("conductor-1"))
         self.say("preparing the database")
         manage(conductor, "db", "sync")
-        manage(conductor, "bootstrap", "--password", password, "--public-url", self.url)
+        manage(conductor, "bootstrap", f"--password={password}", "--public-url", self.url)
 
     def _options(self, name: str) -> dict[str, str]:
         """Settings of one member; only conductors learn the database."""
