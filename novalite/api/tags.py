@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import quote
 
 from pydantic import Field
 
@@ -56,7 +57,7 @@ def add(call: Call, server_id: str, tag: str) -> Result:
     guard(call, server_id, RULE + "update")
     parse(Tag, tag, call.version, at="tag")
     new = runtime().peer(contract.Tags).add(call.ctx, server_id, tag)
-    location = f"{call.links.of('servers', server_id)[0]['href']}/tags/{tag}"
+    location = f"{call.links.of('servers', server_id)[0]['href']}/tags/{quote(tag, safe='')}"
     return Answer(None, 201 if new else 204, {"Location": location})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -212,7 +213,7 @@ FROM_DOCUMENTS = 1500
 class Documented(Nonsense):
     """Requests that the OpenAPI documents allow, most of them with one thing wrong."""
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, world: World, seed: int, minors: Sequence[int] = MINORS) -> None:
         super().__init__(world, seed)
         self.operations = []
         server = world.names["server"]
@@ -222,7 +223,7 @@ class Documented(Nonsense):
             "os-simple-tenant-usage": world.names["project"], "images": world.names["image"], "os-hosts": "alpha",
         }  # fmt: skip
         """Word in the path -> an id that may stand behind it."""
-        for minor in MINORS:
+        for minor in minors:
             found = orjson.loads(orjson.dumps(document(routes(), rules(), minor)))
             values = Dice(self.dice, found["components"]["schemas"], self.known)
             for path, item in found["paths"].items():
