@@ -50,6 +50,11 @@ def holds(cidr: str, address: str) -> bool:
     return ip_address(address) in ip_network(cidr)
 
 
+def whole(prefix: str) -> str:
+    """The range that a prefix means, which may have been written with bits of a host in it."""
+    return str(ip_network(prefix, strict=False))
+
+
 def overlap(one: str, other: str) -> bool:
     """Whether two ranges have an address in common."""
     a, b = ip_network(one), ip_network(other)

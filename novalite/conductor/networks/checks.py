@@ -237,7 +237,8 @@ def rule(values: Record) -> Record:
         network = ip_network(row["remote_ip_prefix"], strict=False)
         if f"IPv{network.version}" != row["ethertype"]:
             raise SecurityGroupRuleParameterConflict(ethertype=row["ethertype"], cidr=row["remote_ip_prefix"])
-        row["remote_ip_prefix"] = str(network)
+        if "/" not in row["remote_ip_prefix"]:
+            row["remote_ip_prefix"] = str(network)
     if row["ethertype"] == "IPv4" and protocol in ("icmpv6", "ipv6-icmp", "58"):
         raise InvalidNetworkInput(reason=f"Ethertype IPv4 does not go with protocol {protocol}")
     if low is None and high is None:

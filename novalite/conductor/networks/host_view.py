@@ -19,6 +19,7 @@ from novalite.objects.host_networks import (
     SecurityGroup,
     Subnet,
 )
+from novalite.objects.ip_ranges import whole
 
 
 def host_networks(host: str, facts: Facts) -> HostNetworks:
@@ -107,7 +108,7 @@ def _rules(found: list[Record]) -> tuple[GroupRule, ...]:
             protocol=rule["protocol"],
             port_min=rule["port_range_min"],
             port_max=rule["port_range_max"],
-            remote_cidr=rule["remote_ip_prefix"],
+            remote_cidr=whole(rule["remote_ip_prefix"]) if rule["remote_ip_prefix"] else None,
             remote_group_id=rule["remote_group_id"],
         )
         for rule in sorted(found, key=lambda rule: rule["id"])

@@ -15,6 +15,7 @@ from novalite.db.models.network_services import PortGroup, SecurityGroup, Securi
 from novalite.db.models.networks import IpAllocation, NetworkPort, NetworkTag
 from novalite.db.networks import rows
 from novalite.objects.base import Record
+from novalite.objects.ip_ranges import whole
 from novalite.objects.network_errors import (
     CannotDeleteDefaultGroup,
     CannotRenameDefaultGroup,
@@ -133,7 +134,9 @@ def add_rule(session: Session, group_id: str, project_id: str, values: Mapping[s
     """A rule whose values are valid; SecurityGroupRuleExists when the group has it already."""
     row = SecurityGroupRule
     facts = {name: values.get(name) for name in _MATTERS}
-    mark = hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()
+    prefix = facts["remote_ip_prefix"]
+    meant = {**facts, "remote_ip_prefix": None if prefix is None else whole(prefix)}
+    mark = hashlib.sha256(repr(sorted(meant.items())).encode()).hexdigest()
     twin = select(row.id).where(row.security_group_id == group_id, row.fingerprint == mark)
     if (there := session.scalar(twin)) is not None:
         raise SecurityGroupRuleExists(rule_id=there)

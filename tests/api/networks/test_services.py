@@ -37,6 +37,11 @@ def test_rules_come_and_go(ada: Neutron, bob: Neutron) -> None:
     again = ada.refuses("security_group_rule", **tcp, port_range_min=22, port_range_max=22,
                         remote_ip_prefix="10.0.0.7")  # fmt: skip
     assert again == (409, "SecurityGroupRuleExists")
+    loose = ada.make("security_group_rule", **tcp, remote_ip_prefix="10.2.3.124/24")
+    assert loose["remote_ip_prefix"] == "10.2.3.124/24", "as it was written"
+    strict = ada.refuses("security_group_rule", **tcp, remote_ip_prefix="10.2.3.0/24")
+    assert strict == (409, "SecurityGroupRuleExists"), "which means the same"
+    ada.delete("security_group_rule", loose["id"])
     assert rule in ada.get(f"/security-groups/{group['id']}")["security_group_rules"]
     found = ada.get(f"/security-group-rules?security_group_id={group['id']}&protocol=tcp")
     assert [one["id"] for one in found] == [rule["id"]]
