@@ -15,11 +15,11 @@ from urllib.parse import quote
 import orjson
 import pytest
 
-from novalite.api.app import routes, rules
-from novalite.api.openapi import document, shape_of
+from novalite.api.openapi import shape_of
 from tests.api.askers import Askers
 from tests.api.instances import Dice
 from tests.api.test_answers import problem
+from tests.api.test_policy_matrix import document_of
 from tests.api.world import World
 from tests.rest import sentence
 
@@ -224,7 +224,7 @@ class Documented(Nonsense):
         }  # fmt: skip
         """Word in the path -> an id that may stand behind it."""
         for minor in minors:
-            found = orjson.loads(orjson.dumps(document(routes(), rules(), minor)))
+            found = document_of(minor)
             values = Dice(self.dice, found["components"]["schemas"], self.known)
             for path, item in found["paths"].items():
                 for method, one in item.items():

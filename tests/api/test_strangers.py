@@ -44,9 +44,12 @@ VALUES: dict[str, Any] = {
     "addFloatingIp": {"address": "192.0.2.1"}, "removeFloatingIp": {"address": "192.0.2.1"},
     "os-getVNCConsole": {"type": "novnc"}, "os-getSPICEConsole": {"type": "spice-html5"},
     "os-getSerialConsole": {"type": "serial"}, "createImage": {"name": "copy"},
-    "createBackup": {"name": "copy", "backup_type": "daily", "rotation": 1},
+    "createBackup": {"name": "copy", "backup_type": "daily", "rotation": 1}, "evacuate": {},
+    "os-migrateLive": {"host": None, "block_migration": "auto"},
 }  # fmt: skip
-ADMINS_ONLY = ("os-resetState", "injectNetworkInfo", "shelveOffload")
+ADMINS_ONLY = (
+    "os-resetState", "injectNetworkInfo", "shelveOffload", "migrate", "os-migrateLive", "evacuate",
+)  # fmt: skip
 """Refused before anybody looks for the server."""
 VERBS += [
     ("POST", "/action", {name: VALUES.get(name)}, f"2.{row.until or 104}")
