@@ -72,7 +72,7 @@ def plain(cloud: Cloud) -> Iterator[None]:
     host.handle.stop()
     driver: Any = Plain(host.driver)
     bench = replace(host.manager.bench, driver=driver)
-    guests = GuestsEndpoint(host.conf, bench, host.manager.desk, host.manager.reporter)
+    guests = GuestsEndpoint(host.conf, bench, host.manager.desk, host.manager.reporter, host.manager.networks)
     for_once = cloud.bus.serve("compute", "alpha", [guests, GuestQuestionsEndpoint(driver)])
     for_once.start()
     yield

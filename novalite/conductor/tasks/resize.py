@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import create_request, resizing, server_ports
+from novalite.conductor import create_request, resizing
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, CommitStep, Flow, HostStep, Prepared, Step, Task
 from novalite.conductor.tasks import migrate
@@ -167,8 +167,6 @@ def guest_is_off(env: Env, task: Task, session: Session) -> None:
 
 def disks_are_there(env: Env, task: Task, session: Session) -> None:
     """The disks are as the new flavor wants them, the old ones aside."""
-    if (host := task.done["claim"]["host"]) != task.args["source"]:
-        server_ports.move(env, session, task.server_id, host)
     servers.change_if_owned(session, task.server_id, task.id, task_state=RESIZE_FINISH)
 
 
@@ -239,8 +237,6 @@ def _as_before(env: Env, task: Task, session: Session, error: NovaliteError) -> 
     if migration is not None:
         task.touched.update(resizing.return_place(session, task.server_id, migration))
         server_migrations.change(session, migration["uuid"], status=FAILED)
-        if migration["dest_host"] not in (None, task.args["source"]):
-            server_ports.move(env, session, task.server_id, task.args["source"])
     values: dict[str, Any] = {**resizing.OVER, **resizing.takes(Flavor(**task.args["old"]))}
     if back := task.facts.get("back"):
         report = task.done.get("put_back")

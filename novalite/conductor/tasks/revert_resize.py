@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import resizing, server_ports
+from novalite.conductor import resizing
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, CommitStep, Flow, HostStep, Prepared, Task
 from novalite.conductor.tasks import end_migration
@@ -56,8 +56,6 @@ def settle(env: Env, task: Task, session: Session) -> None:
     if migration is not None:
         task.touched.update(resizing.return_place(session, task.server_id, migration))
         server_migrations.change(session, migration["uuid"], status=REVERTED)
-        if migration["dest_host"] != task.args["source"]:
-            server_ports.move(env, session, task.server_id, task.args["source"])
     servers.release(
         session,
         task.server_id,
