@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from deploy.dev.processes import wait_for
 from novalite.networks.on_host import names
 from novalite.networks.on_host.host import NetworkHost
 from novalite.networks.on_host.plan import Host, Plan
@@ -145,6 +146,10 @@ class Machine(Space):
     def links(self) -> set[str]:
         """Names of its devices."""
         return {one["ifname"] for one in json.loads(self.run("ip", "-j", "link").stdout)}
+
+    def comes_down_to(self, left: set[str]) -> None:
+        """Wait until these are its devices: what was in a namespace that ended is taken down by and by."""
+        wait_for(f"{sorted(left)} and no other device", lambda: self.links() == left, 10)
 
     def dhcp_servers(self) -> list[int]:
         """Processes that serve its guests."""

@@ -359,11 +359,11 @@ def test_a_rebuild_fails_before_the_old_disk_is_touched_or_works_from_any_state(
 
     for bring_about in (lambda: None, lambda: driver.suspend_guest(spec),
                         lambda: driver.stop_guest(spec, timeout=0), vanish):
-        bring_about()
-        driver.rebuild_guest(spec, guest_image, False, True, nothing)
-        assert driver.power_state(spec.id) is PowerState.RUNNING
-        assert root.stat().st_ino != inode and not (root.parent / "new").exists()
-        inode = root.stat().st_ino
+        with root.open("rb") as old:  # while it is open, no other file can be given its inode
+            bring_about()
+            driver.rebuild_guest(spec, guest_image, False, True, nothing)
+            assert driver.power_state(spec.id) is PowerState.RUNNING
+            assert root.stat().st_ino != os.fstat(old.fileno()).st_ino and not (root.parent / "new").exists()
     driver.rebuild_guest(spec, guest_image, False, False, nothing)
     assert driver.power_state(spec.id) is PowerState.SHUTDOWN
 
