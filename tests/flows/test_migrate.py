@@ -4,6 +4,7 @@ once."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -191,14 +192,14 @@ def test_it_is_confirmed_in_time(served: ServedCloud) -> None:
     server_id, here, there = a_moved_server(served)
     served.conf.set_override("resize_confirm_window", 1)
     try:
-        with served.db.begin() as session:
-            session.query(Migration).update({"updated_at": Migration.created_at})
-        served.clock.ahead += 5
         job = ConfirmResizes(served.alive.manager.env)
-        until = 0
-        while not job.run(system()):  # the window is a second of wall time
-            until += 1
-            assert until < 1000
+        with served.db.begin() as session:
+            moved = session.query(Migration.updated_at).filter(Migration.server_id == server_id).scalar()
+            session.query(Migration).update({"updated_at": moved + timedelta(hours=1)})
+        assert not job.run(system()), "it has time yet"
+        with served.db.begin() as session:
+            session.query(Migration).update({"updated_at": moved - timedelta(hours=1)})
+        assert job.run(system())
     finally:
         served.conf.set_override("resize_confirm_window", 0)
     assert state(served, server_id) == ("active", None, 1)
