@@ -21,14 +21,17 @@ STOPPING = 5.0
 """Seconds in which a server told to end must be gone; then it is killed."""
 START = """
 set -e
+inside=$1 mac=$2 mtu=$3 device=$4 outside=$5 address=$6 dnsmasq=$7 config=$8 user=$9
+shift 9
 ip link set dev lo up
-ip link add name {inside} address {mac} mtu {mtu} type veth peer name {device} mtu {mtu} netns {outside}
-ip address add {address}/32 dev {inside}
-ip link set dev {inside} up
-{routes}
-exec {dnsmasq} --conf-file={config}{user}
+ip link add name "$inside" address "$mac" mtu "$mtu" type veth peer name "$device" mtu "$mtu" netns "$outside"
+ip address add "$address/32" dev "$inside"
+ip link set dev "$inside" up
+for range; do ip route replace "$range" dev "$inside" scope link; done
+exec "$dnsmasq" "--conf-file=$config" ${user:+"--user=$user"}
 """
-"""Run in the new namespace; `outside` is the host's, or a process in it."""
+"""Run in the new namespace. All that varies comes as arguments, the ranges last; `outside` is the host's namespace, or
+a process in it; `user` empty: dnsmasq's own choice."""
 
 
 class Servers:
@@ -74,14 +77,9 @@ class Servers:
         program = find("dnsmasq") or "dnsmasq"
         with contextlib.suppress(NetworkCommandFailed):  # of a server that died half-made
             self.commands.run(["ip", "link", "del", "dev", server.device])
-        routes = "\n".join(f"ip route replace {cidr} dev {dhcp.INSIDE} scope link" for cidr in server.ranges)
-        script = START.format(
-            inside=dhcp.INSIDE, mac=server.mac, mtu=server.mtu, device=server.device,
-            outside=self.commands.namespace or os.getpid(),
-            address=dhcp.ADDRESS, routes=routes, dnsmasq=program, config=config,
-            user="" if _open_to_all(config) else " --user=root",
-        )  # fmt: skip
-        self.commands.run(["unshare", "--net", "--", "/bin/sh", "-c", script])
+        told = [dhcp.INSIDE, server.mac, server.mtu, server.device, self.commands.namespace or os.getpid(),
+                dhcp.ADDRESS, program, config, "" if _open_to_all(config) else "root", *server.ranges]  # fmt: skip
+        self.commands.run(["unshare", "--net", "--", "/bin/sh", "-c", START, "dhcp", *map(str, told)])
 
     def _known(self) -> set[str]:
         return {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
