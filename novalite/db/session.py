@@ -58,6 +58,9 @@ class Database:
     refused or lost, DatabaseBusy when `run` gave up on deadlocks.
     """
 
+    make_engine: Callable[..., Engine] = staticmethod(create_engine)
+    """SQLAlchemy's, unless a process that opens many databases has a thriftier one (`tests/engines.py`)."""
+
     def __init__(self, url: str, pool_size: int = 16, pool_timeout: int = 30, max_retries: int = 8) -> None:
         self.max_retries = max_retries
         try:
@@ -87,7 +90,7 @@ class Database:
             }
             options |= {"isolation_level": "READ COMMITTED"}
             options |= {"connect_args": CONNECT.get(self.dialect, {})}
-        engine = create_engine(self.url, **options)
+        engine = self.make_engine(self.url, **options)
         if self.dialect == "sqlite":
             event.listen(engine, "connect", _sqlite_connect)
             event.listen(engine, "begin", _sqlite_begin)
