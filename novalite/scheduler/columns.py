@@ -151,10 +151,10 @@ class Hosts:
             bare.__dict__[free] = getattr(self, cap) - getattr(bare, cap.replace("cap", "used"))
         return bare
 
-    def debit(self, at: int, vcpus: int, ram_mb: int, disk_gb: int) -> None:
-        """One more server on the host at `at`, in this selection only (made by `take`)."""
+    def debit(self, at: int | slice, vcpus: int, ram_mb: int, disk_gb: int, servers: int = 1) -> None:
+        """So many more servers on the host at `at`, in this selection only (made by `take`)."""
         assert self._parent is not None, "only a selection may be debited here; the table has debit()"
-        for name, amount in _changes(vcpus, ram_mb, disk_gb):
+        for name, amount in _changes(vcpus, ram_mb, disk_gb, servers):
             getattr(self, name)[at] += amount
 
     # --- names and words ------------------------------------------------------------------------
@@ -195,6 +195,15 @@ class Hosts:
         mask = np.zeros(len(self), dtype=bool)
         mask[wanted] = True
         return mask
+
+    def counted(self, by_name: Mapping[str, float]) -> NDArray[np.float64]:
+        """One number for each of them, 0 for those who are not named."""
+        index = self.store.index
+        column = np.zeros(self.store.size)
+        for name, number in by_name.items():
+            if name in index:
+                column[index[name]] = number
+        return column if self._in_store is None else column[self._in_store]
 
     def on_node(self, node: str) -> NDArray[np.bool_]:
         """Which of them are this hypervisor node. Reads every name: for requests that name a node."""
@@ -240,10 +249,10 @@ class Hosts:
         )
 
 
-def _changes(vcpus: int, ram_mb: int, disk_gb: int) -> tuple[tuple[str, int], ...]:
-    """What one more server does to each column."""
+def _changes(vcpus: int, ram_mb: int, disk_gb: int, servers: int) -> tuple[tuple[str, int], ...]:
+    """What so many more servers do to each column."""
     return (
-        ("used_vcpus", vcpus), ("used_ram_mb", ram_mb), ("used_disk_gb", disk_gb), ("servers", 1),
+        ("used_vcpus", vcpus), ("used_ram_mb", ram_mb), ("used_disk_gb", disk_gb), ("servers", servers),
         ("free_vcpus", -vcpus), ("free_ram_mb", -ram_mb), ("free_disk_gb", -disk_gb),
     )  # fmt: skip
 

@@ -40,8 +40,9 @@ def explain(plan: Plan, hosts: Hosts, spec: RequestSpec) -> list[Verdict]:
     kept = hosts.take(left)
     ranking = Ranking(plan.weighers, kept, spec)
     if len(ranking):
+        parts = ranking.parts
         for rank, at in enumerate(np.argsort(-ranking.totals, kind="stable").tolist(), 1):
-            weights = {name: float(part[at]) for name, part in ranking.parts.items()}
+            weights = {name: float(part[at]) for name, part in parts.items()}
             total = float(ranking.totals[at])
             passed.append(Verdict(kept.name(at), kept.node(at), rank=rank, weight=total, weights=weights))
     return passed + refused

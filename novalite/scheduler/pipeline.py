@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,13 @@ from novalite.objects.hosts import HostRow
 from novalite.objects.scheduling import Candidate, RequestSpec, Selection, Selections
 from novalite.scheduler.columns import Column, Hosts, Indices, Mask
 from novalite.scheduler.filters.target import ForcedHost, NotAgain, RequestedHost
-from novalite.scheduler.ranking import Ranking, best
+from novalite.scheduler.ranking import Ranking, numbers
 from novalite.scheduler.request import need
 
 
 class Filter(Protocol):
-    """Says which hosts are fit. One with `slow = True` is shown only the hosts that others left over."""
+    """Says which hosts are fit. One with `slow = True` is shown only the hosts that others left over; one with
+    `static = True` answers the same of a host that has got a server more, and is not asked again then."""
 
     def passes(self, hosts: Hosts, spec: RequestSpec) -> Mask:
         """One bool per host, or plain True when the request does not ask. A host's answer may depend
@@ -106,57 +107,148 @@ def select(plan: Plan, hosts: Hosts, spec: RequestSpec, avoid: Sequence[str] = (
     """
     filters = filters_for(plan, spec, avoid)
     rows, refused = shortlist(filters, hosts, spec)
-    kept = hosts if spec.count == 1 and len(rows) == len(hosts) else hosts.take(rows)
-    ranking = Ranking(plan.weighers, kept, spec)
-    late: Counter[str] = Counter()
-    picks: list[Selection] = []
-    while len(ranking):
-        order = _pick(plan, ranking)
-        picks.append(_selection(kept, ranking, order))
-        if len(picks) == spec.count:
-            break
-        place = order[0]
-        at = int(ranking.members[place])
-        kept.debit(at, *need(spec))
-        changed = kept.take(np.array([at]))
-        refuser = first_refusal(filters, changed, spec)
-        if refuser is None:
-            ranking.reweigh(place, changed, spec)
-        else:
-            late[refuser] += 1
-            ranking.drop(place)
-    if len(picks) < spec.count:
-        refused = {name: n + late[name] for name, n in refused.items()}
+    if spec.count == 1:
+        kept = hosts if len(rows) == len(hosts) else hosts.take(rows)
+        ranking = Ranking(plan.weighers, kept, spec)
+        picks = [_Names(kept).selection(ranking, _pick(plan, ranking))] if len(ranking) else []
+    else:
+        several = _Several(plan, filters, hosts.take(rows), spec)
+        picks = several.picks()
+        if len(picks) < spec.count:
+            refused = {name: n + several.late[name] for name, n in refused.items()}
     return Selections(selections=tuple(picks), considered=len(hosts), refused=refused)
 
 
-def first_refusal(filters: Mapping[str, Filter], one: Hosts, spec: RequestSpec) -> str | None:
-    """Name of the first filter that refuses this single host; None when it passes them all."""
-    for name, asked in filters.items():
-        mask = asked.passes(one, spec)
-        if not (mask if isinstance(mask, bool) else mask.all()):
-            return name
-    return None
+class _Several:
+    """One request for many servers: places them one after the other on a shortlist of its own."""
+
+    def __init__(self, plan: Plan, filters: Mapping[str, Filter], kept: Hosts, spec: RequestSpec) -> None:
+        self.plan, self.filters, self.kept, self.spec = plan, filters, kept, spec
+        self.late: Counter[str] = Counter()
+        """Hosts that came to be refused on the way, by filter."""
+        self._given: Counter[int] = Counter()
+        self._rank()
+
+    def _rank(self) -> None:
+        plan = self.plan
+        self.ranking = Ranking(plan.weighers, self.kept, self.spec)
+        self.ranking.keep_front(plan.subset + plan.alternates, plan.rng if plan.shuffle else None)
+        self._recheck = _minds_use(self.filters, self.kept, self.spec)
+        self._names = _Names(self.kept)
+        self._levels: dict[int, _Level] = {}
+        self._levels_of = self.ranking.front
+
+    def picks(self) -> list[Selection]:
+        """As many as were asked for, or as there is room for."""
+        found: list[Selection] = []
+        while len(self.ranking):
+            order = _pick(self.plan, self.ranking)
+            found.append(self._names.selection(self.ranking, order))
+            if len(found) == self.spec.count:
+                break
+            self._place(order[0])
+        return found
+
+    def _place(self, place: int) -> None:
+        """One server is on the host at `place`."""
+        group = self.spec.group
+        if group is not None and not group.hosts:
+            self._first_member(place)
+            return
+        self._given[place] += 1
+        at, level = self._level(place)
+        if (refuser := level.refused.get(at)) is not None:
+            self.late[refuser] += 1
+            self.ranking.drop(place)
+        else:
+            self.ranking.reweigh(place, {name: raws[at] for name, raws in level.raws.items()})
+
+    def _first_member(self, place: int) -> None:
+        """The group of the request has a host now, which matters to all of them: everything is decided anew."""
+        group = self.spec.group
+        assert group is not None
+        self.kept.debit(place, *need(self.spec))
+        group = group.model_copy(update={"hosts": {self.kept.name(place): 1}})
+        self.spec = self.spec.model_copy(update={"group": group})
+        rows, refused = shortlist(self.filters, self.kept, self.spec)
+        self.late.update(refused)
+        self.kept = self.kept.take(rows)
+        self._rank()
+
+    def _level(self, place: int) -> tuple[int, _Level]:
+        """What filters and weighers say of all contenders when each has as many of our servers as this one."""
+        front = self.ranking.front
+        assert front is not None
+        if front is not self._levels_of:
+            self._levels, self._levels_of = {}, front
+        given = self._given[place]
+        if given not in self._levels:
+            self._levels[given] = self._look(self.kept.take(front.places), given)
+        return front.at(place), self._levels[given]
+
+    def _look(self, contenders: Hosts, given: int) -> _Level:
+        vcpus, ram_mb, disk_gb = need(self.spec)
+        contenders.debit(slice(None), vcpus * given, ram_mb * given, disk_gb * given, given)
+        spec = self.spec
+        if spec.group is not None:
+            members = spec.group.hosts
+            full = {**members, **{name: members.get(name, 0) + given for name in contenders.names}}
+            spec = spec.model_copy(update={"group": spec.group.model_copy(update={"hosts": full})})
+        refused: dict[int, str] = {}
+        for name, one in self._recheck.items():
+            mask = one.passes(contenders, spec)
+            if mask is not True:
+                for at in np.flatnonzero(~np.broadcast_to(mask, len(contenders))).tolist():
+                    refused.setdefault(at, name)
+        raws = {
+            name: numbers(one.weigh(contenders, spec), len(contenders)).tolist()
+            for name, one in self.ranking.weighers.items()
+        }
+        return _Level(refused, raws)
+
+
+class _Level(NamedTuple):
+    """By position among the contenders: the first filter that refuses, if any, and each weigher's number."""
+
+    refused: dict[int, str]
+    raws: dict[str, list[float]]
+
+
+def _minds_use(filters: Mapping[str, Filter], kept: Hosts, spec: RequestSpec) -> dict[str, Filter]:
+    """Filters whose answer may be another one for a host that has got a server more."""
+    found = {name: one for name, one in filters.items() if not getattr(one, "static", False)}
+    if spec.group is not None or not len(kept):
+        return found  # the request itself changes on the way
+    first = kept.take(np.array([0]))
+    return {name: one for name, one in found.items() if one.passes(first, spec) is not True}
 
 
 def _pick(plan: Plan, ranking: Ranking) -> list[int]:
     """Places of the ranking: the chosen host, then its alternates in order of preference."""
-    rng = plan.rng if plan.shuffle else None
-    order = best(ranking.totals, plan.subset + plan.alternates, rng)
+    order = ranking.best(plan.subset + plan.alternates, plan.rng if plan.shuffle else None)
     first = order.pop(plan.rng.randrange(min(plan.subset, len(order)))) if plan.subset > 1 else order.pop(0)
     return [first, *order[: plan.alternates]]
 
 
-def _selection(kept: Hosts, ranking: Ranking, order: list[int]) -> Selection:
-    candidates = []
-    for place in order:
-        at = int(ranking.members[place])
-        candidates.append(
-            Candidate(
-                host=kept.name(at),
-                node=kept.node(at),
-                generation=int(kept.generation[at]),
-                weight=float(ranking.totals[place]),
-            )
-        )
-    return Selection(candidates=tuple(candidates))
+class _Names:
+    """Makes candidates of places, each once for each weight it has."""
+
+    def __init__(self, kept: Hosts) -> None:
+        self._kept = kept
+        self._made: dict[tuple[int, float], Candidate] = {}
+
+    def selection(self, ranking: Ranking, order: list[int]) -> Selection:
+        """The hosts at these places, best first."""
+        found = []
+        for place in order:
+            weight = ranking.total(place)
+            one = self._made.get((place, weight))
+            if one is None:
+                one = self._made[place, weight] = self._candidate(place, weight)
+            found.append(one)
+        return Selection(candidates=tuple(found))
+
+    def _candidate(self, place: int, weight: float) -> Candidate:
+        kept = self._kept
+        generation = int(kept.generation[place])
+        return Candidate(host=kept.name(place), node=kept.node(place), generation=generation, weight=weight)

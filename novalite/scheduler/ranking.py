@@ -1,10 +1,17 @@
-"""Weights over the shortlist: each weigher brought to 0..1, times its multiplier, summed."""
+"""Weights over the shortlist: each weigher brought to 0..1, times its multiplier, summed.
+
+A request for many servers changes one host at a time, so only the front of the ranking is kept exact: the
+contenders, the couple of hundred best when everything was last weighed. A bound over what the others can have gained
+since tells when that is no longer enough and everything is weighed again; the answer is always that of weighing all.
+"""
 
 from __future__ import annotations
 
+import heapq
 import random
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
-from math import isinf, isnan
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +24,12 @@ if TYPE_CHECKING:
     from novalite.scheduler.pipeline import Weigher
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
+
+CONTENDERS = 256
+"""Hosts at the front whose weights are kept exact between two weighings of all."""
+ROUNDING = 1e-9
+"""Far above what floats lose in a sum of weights, far below any difference that matters."""
 
 
 def normalised(raw: Floats, low: float, high: float) -> Floats:
@@ -28,87 +41,291 @@ def normalised(raw: Floats, low: float, high: float) -> Floats:
     return part
 
 
+class Edge:
+    """The largest of many numbers of which few change (`sign` -1: the smallest). Exact, and cheap to ask again."""
+
+    KEPT = 128
+
+    def __init__(self, raw: Floats, alive: NDArray[np.bool_], sign: int) -> None:
+        self._raw, self._alive, self._sign = raw, alive, sign
+        self._heap: list[tuple[float, int]] | None = None
+        self._floor = -inf
+
+    def changed(self, place: int) -> None:
+        """The number at `place` is another now."""
+        if self._heap is not None:
+            heapq.heappush(self._heap, (-self._sign * float(self._raw[place]), place))
+
+    def value(self) -> float:
+        """The largest number of a place that is alive."""
+        if self._heap is None:
+            self._gather()
+        heap = self._heap or []
+        while heap:
+            value, place = -heap[0][0], heap[0][1]
+            if value < self._floor:
+                break
+            if self._alive[place] and self._sign * self._raw[place] == value:
+                return self._sign * value
+            heapq.heappop(heap)
+        self._gather()
+        return -self._sign * (self._heap or [(inf, 0)])[0][0]
+
+    def _gather(self) -> None:
+        signed = self._raw * self._sign
+        signed[~self._alive] = -inf
+        cut = max(0, len(signed) - self.KEPT)
+        self._floor = float(np.partition(signed, cut)[cut]) if cut else -inf
+        # More than KEPT only where many are equal: then some of them are enough.
+        places = np.flatnonzero(signed >= self._floor)[: 4 * self.KEPT] if cut else np.flatnonzero(self._alive)
+        if cut and len(places) == 4 * self.KEPT:
+            places = np.union1d(places, np.flatnonzero(signed > self._floor))
+        self._heap = [(-float(signed[place]), int(place)) for place in places]
+        heapq.heapify(self._heap)
+
+
 class Ranking:
-    """The shortlist with its weights: `totals[i]` is the weight of the host at position `members[i]`."""
+    """The shortlist with its weights. A place is a position in the shortlist."""
 
     def __init__(self, weighers: Mapping[str, Weigher], hosts: Hosts, spec: RequestSpec) -> None:
         answers = {name: one.weigh(hosts, spec) for name, one in weighers.items()}
         self.weighers = {name: one for name, one in weighers.items() if not isinstance(answers[name], float)}
-        self.members = np.arange(len(hosts))
-        self.totals: Floats = np.zeros(len(hosts))
-        self.raws = {name: _numbers(answers[name], len(hosts)) for name in self.weighers}
+        self._alive = np.ones(len(hosts), dtype=bool)
+        self._left = len(hosts)
+        self.raws = {name: numbers(answers[name], len(hosts)) for name in self.weighers}
         self.factors = {name: one.multiplier(hosts) for name, one in self.weighers.items()}
-        self._bounds: dict[str, tuple[float, float]] = {}
-        self.parts: dict[str, Floats] = {}
-        self._settle(self.weighers)
+        self._bounds = {n: (float(r.min()), float(r.max())) if len(r) else (0.0, 0.0) for n, r in self.raws.items()}
+        self._edges: dict[str, tuple[Edge, Edge]] = {}
+        self.totals: Floats = self._weigh_all()
+        self.front: Front | None = None
 
     def __len__(self) -> int:
-        return len(self.members)
+        return self._left
 
-    def _settle(self, names: Iterable[str]) -> None:
-        """The numbers of these weighers changed: where their bounds moved, every weight does."""
-        if not len(self.members):
-            return
-        moved = False
-        for name in names:
-            raw = self.raws[name]
-            bounds = float(raw.min()), float(raw.max())
-            if self._bounds.get(name) != bounds:
-                self._bounds[name] = bounds
-                self.parts[name] = normalised(raw, *bounds) * self.factors[name]
-                moved = True
-        if moved:
-            self.totals = np.zeros(len(self.members))
-            for part in self.parts.values():
-                self.totals += part
+    @property
+    def parts(self) -> dict[str, Floats]:
+        """What each weigher adds to the total of each place."""
+        return {name: _part(self.raws[name], *self._bounds[name], self.factors[name]) for name in self._bounds}
 
-    def reweigh(self, place: int, changed: Hosts, spec: RequestSpec) -> None:
-        """The host at `place` changed; `changed` is that host alone."""
-        total, moved = 0.0, []
-        for name, one in self.weighers.items():
-            raw, (low, high) = self.raws[name], self._bounds[name]
-            before, now = raw[place], _finite(_at(one.weigh(changed, spec), 0))
+    def _weigh_all(self) -> Floats:
+        totals = np.zeros(len(self._alive))
+        for part in self.parts.values():
+            totals += part
+        if self._left < len(totals):
+            totals[~self._alive] = -inf
+        return totals
+
+    # --- the best -------------------------------------------------------------------------------
+
+    def best(self, wanted: int, rng: random.Random | None = None) -> list[int]:
+        """Places of the `wanted` highest totals, best first; equals in order, or at random with `rng`."""
+        wanted = min(wanted, self._left)
+        if self.front is None:
+            return best(self.totals, wanted, rng)
+        order = self.front.best(wanted)
+        if order is None:
+            self.totals = self._weigh_all()
+            self.front = self._new_front(wanted, rng)
+            order = self.front.best(wanted, sure=True)
+        assert order is not None
+        return order
+
+    def total(self, place: int) -> float:
+        """The weight of the host at `place`."""
+        return self.totals.item(place) if self.front is None else self.front.total(place)
+
+    def keep_front(self, wanted: int, rng: random.Random | None = None) -> None:
+        """More than one decision will be asked of this ranking: keep its front exact from now on."""
+        if self._left:
+            self.front = self._new_front(wanted, rng)
+
+    def _new_front(self, wanted: int, rng: random.Random | None) -> Front:
+        size = min(self._left, max(CONTENDERS, 4 * wanted))
+        places = np.array(best(self.totals, size, rng), dtype=np.intp)
+        if rng is None:
+            places.sort()  # equals in order; else at random, as `best` has left them
+        return Front(self, places, self._cut(places))
+
+    def _cut(self, places: Places) -> float:
+        """The highest total of those who are not contenders; -inf when there are none."""
+        if len(places) >= self._left:
+            return -inf
+        others = self.totals.copy()
+        others[places] = -inf
+        return float(others.max())
+
+    # --- one host changed -----------------------------------------------------------------------
+
+    def reweigh(self, place: int, raws: Mapping[str, float]) -> None:
+        """The host at `place` changed: what each weigher says of it now, finite."""
+        moved = []
+        for name, raw in self.raws.items():
+            (low, high), before, now = self._bounds[name], raw.item(place), raws[name]
+            if before == now:
+                continue
             raw[place] = now
-            if before != now and (before in (low, high) or not low <= now <= high):
+            for edge in self._edges.get(name, ()):
+                edge.changed(place)
+            if before in (low, high) or not low <= now <= high:
                 moved.append(name)
-            part = (now - low) / (high - low) * _at(self.factors[name], place) if high > low else 0.0
-            self.parts[name][place] = part
-            total += part
-        self.totals[place] = total
-        if moved:
-            self._settle(moved)
+        self._changed(place, moved)
 
     def drop(self, place: int) -> None:
         """The host at `place` no longer passes the filters."""
-        self.members = np.delete(self.members, place)
-        self.totals = np.delete(self.totals, place)
-        for name, raw in self.raws.items():
-            self.raws[name] = np.delete(raw, place)
-            self.parts[name] = np.delete(self.parts[name], place)
-            factor = self.factors[name]
-            if np.ndim(factor):
-                self.factors[name] = np.delete(factor, place)
-        self._settle(self.raws)
+        self._alive[place] = False
+        self._left -= 1
+        if self._left:
+            self._changed(place, list(self._bounds))
+
+    def _changed(self, place: int, names: Iterable[str]) -> None:
+        """See which bounds moved, of these, and tell the front."""
+        moved = []
+        for name in names:
+            high, low = self._edges_of(name)
+            bounds = low.value(), high.value()
+            if bounds != self._bounds[name]:
+                self._bounds[name] = bounds
+                moved.append(name)
+        assert self.front is not None, "only a ranking whose front is kept may change"
+        self.front.changed(place, moved)
+
+    def _edges_of(self, name: str) -> tuple[Edge, Edge]:
+        if name not in self._edges:
+            raw = self.raws[name]
+            self._edges[name] = Edge(raw, self._alive, 1), Edge(raw, self._alive, -1)
+        return self._edges[name]
+
+def _gain(was: tuple[float, float], now: tuple[float, float], least: float, most: float) -> float:
+    """The most that bounds which moved can add to what a weigher gives a host that did not change; `least` and
+    `most` are its smallest and largest multiplier."""
+    (low0, high0), (low, high) = was, now
+    if was == now:
+        return 0.0
+    if not (high > low and high0 > low0):
+        return max(0.0, -least, most)
+    grown, shift = (high0 - low0) / (high - low) - 1, (low0 - low) / (high - low)
+    return max((grown + shift) * least, (grown + shift) * most, shift * least, shift * most)
+
+
+class Front:
+    """The contenders of a ranking, sorted, with weights that are exact at every moment."""
+
+    def __init__(self, ranking: Ranking, places: Places, cut: float) -> None:
+        """`cut`: the highest total of those who are no contenders. Equals come in the order of `places`."""
+        self.places, self._ranking, self._cut = places, ranking, cut
+        self._list: list[int] = places.tolist()
+        self._at = {place: at for at, place in enumerate(self._list)}
+        self._since = dict(ranking._bounds)
+        self._gains: dict[str, float] | None = None
+        self._extremes = {n: (float(np.min(f)), float(np.max(f))) for n, f in ranking.factors.items()}
+        self._touched: set[int] = set()
+        self._raws = {name: raw[places] for name, raw in ranking.raws.items()}
+        self._factors = {n: f[places] if isinstance(f, np.ndarray) else f for n, f in ranking.factors.items()}
+        self._parts = {name: self._weigh(name) for name in self._raws}
+        self._totals = ranking.totals[places]
+        self._sort()
+
+    def _weigh(self, name: str) -> Floats:
+        return _part(self._raws[name], *self._ranking._bounds[name], self._factors[name])
+
+    def _sort(self) -> None:
+        """Best first: `_order` are positions in `places`, `_keys` their totals with the sign turned."""
+        keys = -self._totals
+        order = keys.argsort(kind="stable")
+        self._order: list[int] = order.tolist()
+        self._keys: list[float] = keys[order].tolist()
+
+    def at(self, place: int) -> int:
+        """Where in `places` a place is."""
+        return self._at[place]
+
+    def total(self, place: int) -> float:
+        """The weight of the host at `place`."""
+        return self._totals.item(self._at[place])
+
+    def best(self, wanted: int, sure: bool = False) -> list[int] | None:
+        """As Ranking.best; None when a host that is no contender might belong to them (`sure`: none can)."""
+        if wanted > len(self._order):
+            return None
+        order = self._order[:wanted]
+        if not sure and self._cut > -inf and order and not self._before_all_others(order):
+            return None
+        places = self._list
+        return [places[at] for at in order]
+
+    def _before_all_others(self, order: list[int]) -> bool:
+        """Whether all of these come before everybody who is no contender."""
+        last = -self._keys[len(order) - 1]
+        if self._gains is None and last == self._cut:
+            # Among equals the untouched contenders come first, as they did when they were chosen.
+            return not any(at in self._touched and self._totals[at] == last for at in order)
+        gained = sum(self._gains.values(), ROUNDING) if self._gains is not None else 0.0
+        return last > self._cut + gained
+
+    def changed(self, place: int, moved: list[str]) -> None:
+        """The host at `place` changed, or is gone, and so did the bounds of these weighers."""
+        ranking = self._ranking
+        at = self._at[place]
+        self._touched.add(at)
+        total = 0.0
+        for name, column in self._raws.items():
+            raw = column[at] = ranking.raws[name].item(place)
+            if name in moved:
+                self._parts[name] = self._weigh(name)
+                gain = _gain(self._since[name], ranking._bounds[name], *self._extremes[name])
+                self._gains = {**(self._gains or {}), name: gain}
+            else:
+                low, high = ranking._bounds[name]
+                factor = self._factors[name]
+                if isinstance(factor, np.ndarray):
+                    factor = factor.item(at)
+                part = (raw - low) / (high - low) * factor if high > low else 0.0
+                self._parts[name][at] = part
+            total += self._parts[name].item(at)
+        alive = bool(ranking._alive[place])
+        if not moved:
+            self._move(at, total if alive else -inf)
+            return
+        gone = np.isneginf(self._totals)
+        self._totals = np.zeros(len(self._list))
+        for parts in self._parts.values():
+            self._totals += parts
+        self._totals[gone] = -inf
+        if not alive:
+            self._totals[at] = -inf
+        self._sort()
+
+    def _move(self, at: int, total: float) -> None:
+        """Only the host at this position has another weight."""
+        keys, order = self._keys, self._order
+        where = self._where(-self._totals.item(at), at)
+        del keys[where], order[where]
+        self._totals[at] = total
+        where = self._where(-total, at)
+        keys.insert(where, -total)
+        order.insert(where, at)
+
+    def _where(self, key: float, at: int) -> int:
+        first = bisect_left(self._keys, key)
+        return bisect_left(self._order, at, first, bisect_right(self._keys, key, first))
 
 
 WORST, BEST = -1e300, 1e300
 """What a weigher's answer counts as when it is not a finite number; NaN is the worst."""
 
 
-def _numbers(raw: Column | float, length: int) -> Floats:
+def _part(raw: Floats, low: float, high: float, factor: Column | float) -> Floats:
+    part = normalised(raw, low, high)
+    part *= factor
+    return part
+
+
+def numbers(raw: Column | float, length: int) -> Floats:
     """A weigher's answer as floats of its own."""
     column = np.array(raw if np.shape(raw) == (length,) else np.broadcast_to(raw, (length,)), dtype=float)
     if not np.isfinite(column.sum()):
         column = np.nan_to_num(column, nan=WORST, posinf=BEST, neginf=WORST)
     return column
-
-
-def _finite(value: float) -> float:
-    return WORST if isnan(value) else min(max(value, WORST), BEST) if isinf(value) else value
-
-
-def _at(column: Column | float, place: int) -> float:
-    return float(column[place]) if isinstance(column, np.ndarray) and column.ndim else float(column)
 
 
 def best(totals: Floats, wanted: int, rng: random.Random | None = None) -> list[int]:
@@ -122,7 +339,7 @@ def best(totals: Floats, wanted: int, rng: random.Random | None = None) -> list[
     return [found[i] for i in by_value][:wanted]
 
 
-def _edge(totals: Floats, wanted: int, rng: random.Random | None) -> NDArray[np.intp]:
+def _edge(totals: Floats, wanted: int, rng: random.Random | None) -> Places:
     """The `wanted` highest, in no order; of the equals at the edge the first ones, or some at random."""
     cut = len(totals) - wanted
     edge = np.partition(totals, cut)[cut]

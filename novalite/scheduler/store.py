@@ -108,12 +108,12 @@ class Store:
 
     def owe(self, at: int, vcpus: int, ram_mb: int, disk_gb: int, servers: int = 1) -> None:
         """Count a pick that no claim was heard of yet; negative amounts take it back."""
-        amounts = dict(zip(USE, (vcpus, ram_mb, disk_gb, servers), strict=True))
-        for used, amount in amounts.items():
-            self.columns[used][at] += amount
-            self.columns[OWED[used]][at] += amount
-        for free, cap in FREE.items():
-            self.columns[free][at] -= amounts[cap.replace("cap", "used")]
+        columns = self.columns
+        for used, amount in zip(USE, (vcpus, ram_mb, disk_gb, servers), strict=True):
+            columns[used][at] += amount
+            columns[OWED[used]][at] += amount
+        for free, amount in zip(FREE, (vcpus, ram_mb, disk_gb), strict=True):
+            columns[free][at] -= amount
 
     def told_servers(self, at: int) -> int:
         """How many servers the host was last told to carry."""

@@ -16,6 +16,8 @@ class ComputeFilter:
     Silence needs no message: a dead host leaves because time goes on.
     """
 
+    static = True
+
     def __init__(self, conf: Any) -> None:
         self.down_after = float(conf.service_down_time)
 

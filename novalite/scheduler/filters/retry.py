@@ -12,6 +12,8 @@ from novalite.scheduler.columns import Hosts, Mask
 class RetryFilter:
     """Every host that is not in `spec.excluded`."""
 
+    static = True
+
     def __init__(self, conf: Any) -> None:
         pass
 

@@ -12,6 +12,8 @@ from novalite.scheduler.columns import Hosts, Mask
 class SameHostFilter:
     """Hosts that carry one of the named servers; none when those servers are on no host."""
 
+    static = True
+
     def __init__(self, conf: Any) -> None:
         pass
 
@@ -24,6 +26,8 @@ class SameHostFilter:
 
 class DifferentHostFilter:
     """Hosts that carry none of the named servers."""
+
+    static = True
 
     def __init__(self, conf: Any) -> None:
         pass

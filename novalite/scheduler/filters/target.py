@@ -14,6 +14,8 @@ from novalite.scheduler.columns import Hosts, Mask
 class ForcedHost:
     """Only the host or node an administrator forced."""
 
+    static = True
+
     def passes(self, hosts: Hosts, spec: RequestSpec) -> Mask:
         return _only(hosts, spec.forced_host, spec.forced_node)
 
@@ -24,6 +26,8 @@ class ForcedHost:
 class RequestedHost:
     """Only the host or node that was asked for; it still has to pass the other filters."""
 
+    static = True
+
     def passes(self, hosts: Hosts, spec: RequestSpec) -> Mask:
         return _only(hosts, spec.requested_host, spec.requested_node)
 
@@ -33,6 +37,8 @@ class RequestedHost:
 
 class NotAgain:
     """Not the hosts that were proposed for this server a moment ago, in vain."""
+
+    static = True
 
     def __init__(self, hosts: Sequence[str]) -> None:
         self.hosts = hosts

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from novalite.objects.scheduling import RequestSpec
 from novalite.scheduler.columns import Column, Hosts
 
@@ -41,7 +39,4 @@ def _members(hosts: Hosts, spec: RequestSpec, policy: str) -> Column | float:
     group = spec.group
     if group is None or group.policy != policy or not group.hosts:
         return 0.0
-    column: Column = np.zeros(len(hosts))
-    for host, carried in group.hosts.items():
-        column[hosts.named([host])] = carried
-    return column
+    return hosts.counted(group.hosts)

@@ -5,6 +5,7 @@ For any fleet and any request: the same hosts kept, in the same order, for one s
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from novalite.objects.scheduling import GroupRequest
 from novalite.scheduler.pipeline import select
+from novalite.scheduler.ranking import CONTENDERS
 from tests.unit.scheduler.builders import NOW, a_host, a_plan, a_spec, hosts
 
 DOWN_AFTER = 30.0
@@ -96,6 +98,14 @@ def ranked(fleet, spec):
     return [(kept[i], totals[i]) for i in order]
 
 
+def joined(spec, host):
+    """The request when one of its servers is on a host: that is a member of the group."""
+    if spec.group is None:
+        return spec
+    members = {**spec.group.hosts, host: spec.group.hosts.get(host, 0) + 1}
+    return spec.model_copy(update={"group": spec.group.model_copy(update={"hosts": members})})
+
+
 def reference(rows, spec, alternates):
     fleet = [Plain(row) for row in rows]
     answer = []
@@ -105,6 +115,7 @@ def reference(rows, spec, alternates):
             break
         answer.append([(host.row.host, weight) for host, weight in order])
         need = (spec.flavor.vcpus, spec.flavor.ram_mb, spec.disk_gb)
+        spec = joined(spec, order[0][0].row.host)
         order[0][0].taken = [a + b for a, b in zip(order[0][0].taken, need, strict=True)]
     return answer
 
@@ -176,3 +187,27 @@ def test_refusals_add_up(rows, spec):
         name: expected.count(name) for name in set(expected) - {None}
     }
     assert sum(answer.refused.values()) + len(ranked(fleet, spec)) == answer.considered
+
+
+FLEET = st.integers(0, 2**32).map(lambda seed: random.Random(seed))
+
+
+@settings(max_examples=10, deadline=None)
+@given(rng=FLEET, count=st.sampled_from([2, 40, 90]), alternates=st.sampled_from([0, 3]), few=st.booleans())
+def test_many_servers_over_more_hosts_than_are_kept_exact(rng, count, alternates, few):
+    """More hosts than contenders, so that the front is left and made anew; `few` different sizes make equals."""
+    sizes = (0, 4, 8) if few else range(16)
+    rows = [
+        a_host(
+            f"h{i}",
+            used_vcpus=rng.choice(sizes),
+            used_ram_mb=rng.choice(sizes) * 2000,
+            used_disk_gb=rng.choice(sizes) * 30,
+            aggregates={"x": {"ram_weight_multiplier": "-1"}} if rng.random() < 0.1 else {},
+        )
+        for i in range(2 * CONTENDERS)
+    ]
+    spec = a_spec(count=count, vcpus=2, ram_mb=3000)
+    answer = select(PLANS[alternates], hosts(*rows), spec)
+    got = [[(c.host, c.weight) for c in s.candidates] for s in answer.selections]
+    assert got == reference(rows, spec, alternates)
