@@ -136,6 +136,51 @@ class SecurityGroup(Message):
     rules: tuple[GroupRule, ...] = ()
 
 
+class RouterLeg(Message):
+    """Where a router is plugged into a network: a port of its own with the addresses the router has there."""
+
+    port_id: str
+    network_id: str
+    mac: str
+    addresses: tuple[LocalAddress, ...] = ()
+    admin_up: bool = True
+
+
+class FloatingIp(Message):
+    """An address outside that stands for `fixed`, an address inside."""
+
+    id: str
+    address: str
+    fixed: str
+
+
+class HostRouter(Message):
+    """A router that the host carries. `gateway` is the leg (its port's id) that leads outside, None: there is none.
+
+    `snat`: what is inside and has no floating address is seen outside as the router. `routes`: (destination, next
+    hop). `let_go_after`: seconds without its daemon after which the host must not carry it any more, because another
+    host will; 0: never, there is no other.
+    """
+
+    id: str
+    legs: tuple[RouterLeg, ...] = ()
+    gateway: str | None = None
+    snat: bool = True
+    routes: tuple[tuple[str, str], ...] = ()
+    floating: tuple[FloatingIp, ...] = ()
+    admin_up: bool = True
+    let_go_after: float = 0
+
+
+class CarriedRouter(Message):
+    """compute -> conductor: a router that is carried as wanted: through these ports, with these floating addresses."""
+
+    id: str
+    whole: bool = True
+    port_ids: tuple[str, ...] = ()
+    floating: tuple[FloatingIp, ...] = ()
+
+
 class HostNetworks(Message):
     """conductor -> compute: everything one host must enforce, and nothing that concerns others only.
 
@@ -148,4 +193,5 @@ class HostNetworks(Message):
     networks: tuple[HostNetwork, ...] = ()
     ports: tuple[LocalPort, ...] = ()
     groups: tuple[SecurityGroup, ...] = ()
+    routers: tuple[HostRouter, ...] = ()
     members: dict[str, tuple[str, ...]] = Field(default_factory=dict)

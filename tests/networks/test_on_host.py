@@ -351,10 +351,7 @@ def test_a_flat_network_is_the_wire_of_its_interface(tmp_path):
         network = a_network(type="flat", segmentation_id=None, physical_network="office", mtu=1500)
         ports = a_port(5), a_port(6)
         for machine in world.machines:
-            machine.run("ip", "link", "add", "wire", "type", "veth", "peer", "name", "far")
-            machine.run("ip", "link", "set", "far", "netns", world.fabric.name, "name", f"far{machine.address[-1]}")
-            world.fabric.run("ip", "link", "set", f"far{machine.address[-1]}", "master", "fab", "up")
-            machine.settings["interfaces"] = {"office": "wire"}
+            machine.wire(world.fabric)
         for machine, port in zip(world.machines, ports, strict=True):
             machine.apply(wanted(port, networks=(network,)))
         one, other = world.guest(0, ports[0]), world.guest(1, ports[1])

@@ -56,6 +56,19 @@ class Space:
         return subprocess.Popen(["ip", "netns", "exec", self.name, *words], stdin=subprocess.PIPE,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
 
+    def hears(self, act: Callable[[], None], seconds: float = 1.0) -> list[bytes]:
+        """Frames that came while something was done, and for `seconds` more."""
+        listening = self.popen(sys.executable, frames.__file__, "eth0", "listen", str(seconds + 5))
+        assert listening.stdout is not None
+        assert listening.stdout.readline() == "ready\n"
+        try:
+            act()
+            time.sleep(seconds)
+        finally:
+            listening.terminate()
+            said = listening.communicate(timeout=SECONDS)[0]
+        return [bytes.fromhex(line) for line in said.split()]
+
     def close(self) -> None:
         """It is gone once nothing runs in it."""
         run("ip", "netns", "del", self.name, check=False)
@@ -100,18 +113,26 @@ class Guest(Space):
         words = [frame.hex() for frame in what]
         self.run(sys.executable, frames.__file__, "eth0", "send", *words)
 
-    def hears(self, act: Callable[[], None], seconds: float = 1.0) -> list[bytes]:
-        """Frames that came while something was done, and for `seconds` more."""
-        listening = self.popen(sys.executable, frames.__file__, "eth0", "listen", str(seconds + 5))
-        assert listening.stdout is not None
-        assert listening.stdout.readline() == "ready\n"
-        try:
-            act()
-            time.sleep(seconds)
-        finally:
-            listening.terminate()
-            said = listening.communicate(timeout=SECONDS)[0]
-        return [bytes.fromhex(line) for line in said.split()]
+
+class Outside(Space):
+    """What is beyond the external networks: a machine on the fabric's wire, 203.0.113.1, which knows no way inside."""
+
+    def __init__(self, fabric: Space, ip: str = "203.0.113.1/24") -> None:
+        super().__init__()
+        fabric.run("ip", "link", "add", "beyond", "type", "veth", "peer", "name", "eth0", "netns", self.name)
+        fabric.run("ip", "link", "set", "beyond", "master", "fab", "up")
+        self.run("ip", "addr", "add", ip, "dev", "eth0")
+        self.run("ip", "-6", "addr", "add", "2001:db8:f::1/64", "dev", "eth0", "nodad")
+        self.run("ip", "link", "set", "eth0", "up")
+
+    def pings(self, to: str, wait: int = 1) -> bool:
+        """Whether it has an answer."""
+        return self.run("busybox", "ping", "-c", "1", "-W", str(wait), to, check=False).returncode == 0
+
+    def mac_of(self, ip: str) -> str:
+        """Where it believes an address to be."""
+        found = json.loads(self.run("ip", "-j", "neigh", "show", ip).stdout)
+        return str(found[0].get("lladdr", "")) if found else ""
 
 
 class Machine(Space):
@@ -138,6 +159,19 @@ class Machine(Space):
             place = {"namespace": f"/run/netns/{self.name}", "address": self.address, "lease": 3600}
             self.daemon = NetworkHost(Host(**place, **self.settings), self.folder / "dhcp")
         return self.daemon.apply(wanted, thorough)
+
+    def wire(self, fabric: Space) -> None:
+        """An interface of its own on the fabric, for the physical network `office`."""
+        far = f"far{self.address.rpartition('.')[2]}"
+        self.run("ip", "link", "add", "wire", "type", "veth", "peer", "name", "far")
+        self.run("ip", "link", "set", "far", "netns", fabric.name, "name", far)
+        fabric.run("ip", "link", "set", far, "master", "fab", "up")
+        self.settings["interfaces"] = {"office": "wire"}
+
+    def routers(self) -> list[int]:
+        """Processes that hold its routers."""
+        found = [int(path.read_text()) for path in self.folder.glob("dhcp-routers/*/pid")]
+        return sorted(pid for pid in found if Path(f"/proc/{pid}").exists())
 
     def kill_daemon(self) -> None:
         """The next `apply` is of a new one, which knows nothing."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from novalite.errors import NovaliteError
 
 PACKAGES = {"ip": "iproute2", "bridge": "iproute2", "nft": "nftables", "dnsmasq": "dnsmasq-base",
-            "nsenter": "util-linux", "unshare": "util-linux"}  # fmt: skip
+            "nsenter": "util-linux", "unshare": "util-linux", "flock": "util-linux"}  # fmt: skip
 """Debian package of each program."""
 SECONDS = 30.0
 """More than any of them takes on a busy host: the rules of 500 ports are loaded in two."""

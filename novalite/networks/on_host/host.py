@@ -7,14 +7,14 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from novalite.networks.on_host import dnsmasq, links
+from novalite.networks.on_host import dnsmasq, links, router_spaces
 from novalite.networks.on_host.commands import PACKAGES, Commands, NetworkCommandFailed, find
 from novalite.networks.on_host.plan import Host, Plan, plan
 from novalite.networks.on_host.ruleset import HOOKS, Ruleset, removal, transaction
 from novalite.objects.host_networks import HostNetworks
 
 LOG = logging.getLogger(__name__)
-TOOLS = ("ip", "bridge", "nft", "dnsmasq", "unshare")
+TOOLS = ("ip", "bridge", "nft", "dnsmasq", "unshare", "nsenter", "flock")
 CAP_NET_ADMIN, CAP_SYS_ADMIN = 12, 21
 FOLLOWED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 """There when br_netfilter is."""
@@ -41,12 +41,13 @@ def _capable(number: int) -> bool:
 
 
 class NetworkHost:
-    """Not thread-safe: one caller at a time. Files of DHCP servers are in `folder`."""
+    """Not thread-safe: one caller at a time. Files of DHCP servers are in `folder`, those of routers beside it."""
 
     def __init__(self, settings: Host, folder: Path) -> None:
         self.settings = settings
         self._commands = Commands(settings.namespace)
         self._servers = dnsmasq.Servers(folder, self._commands)
+        self._routers = router_spaces.Routers(folder.with_name(f"{folder.name}-routers"), self._commands)
         self._rules: Ruleset | None = None
 
     def apply(self, wanted: HostNetworks, thorough: bool = False) -> Plan:
@@ -66,7 +67,8 @@ class NetworkHost:
         joining, failed = self._servers.converge(made.servers, set(found))
         self._commands.batch("ip", joining)
         self._commands.batch("bridge", links.forwarding(made, found))
-        return made.without(failed)
+        made = made.without(failed).with_routers(wanted)
+        return made.without_routers(self._routers.converge(made.routers, found, thorough))
 
     def _devices(self, made: Plan, found: links.Links) -> dict[str, str]:
         """Bridges and tunnels; answers the networks that could not be made, and why: the others do not suffer."""
@@ -82,6 +84,7 @@ class NetworkHost:
     def _withdraw(self) -> None:
         """There are no networks here: a host that never had any is not touched, one that had is as before."""
         self._servers.converge((), set())
+        self._routers.converge((), {}, thorough=False)
         if self._rules is not None:
             self._commands.run(["nft", "-f", "-"], said=removal())
             self._rules = None

@@ -157,7 +157,7 @@ def _removals(plan: Plan, links: Links) -> list[str]:
         if link.kind != "bridge" or any(port.startswith(names.TAP) for port in ports):
             continue
         gone += [f"link set dev {port} nomaster" for port in ports
-                 if not port.startswith((names.TUNNEL, names.DHCP))]  # fmt: skip
+                 if not port.startswith((names.TUNNEL, names.DHCP, names.ROUTER))]  # fmt: skip
         gone.append(f"link del dev {link.name}")
     return gone
 

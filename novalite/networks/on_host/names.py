@@ -5,7 +5,7 @@ Rules of the firewall go by the prefixes. Taps are called as everybody's tools e
 
 from __future__ import annotations
 
-BRIDGE, TUNNEL, DHCP, TAP = "nlb", "nlv", "nld", "tap"
+BRIDGE, TUNNEL, DHCP, ROUTER, TAP = "nlb", "nlv", "nld", "nlr", "tap"
 ID_LENGTH = 11
 
 
@@ -22,6 +22,11 @@ def tunnel(network_id: str) -> str:
 def dhcp(network_id: str) -> str:
     """The bridge's end of the cable to its DHCP server."""
     return DHCP + network_id[:ID_LENGTH]
+
+
+def leg(port_id: str) -> str:
+    """The bridge's end of the cable to a router."""
+    return ROUTER + port_id[:ID_LENGTH]
 
 
 def tap(port_id: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from novalite.networks.on_host import dhcp, names
+from novalite.networks.on_host import dhcp, names, routers
 from novalite.networks.on_host.ruleset import Ruleset, ruleset
-from novalite.objects.host_networks import HostNetwork, HostNetworks, LocalPort
+from novalite.objects.host_networks import CarriedRouter, HostNetwork, HostNetworks, LocalPort
 
 MAX_ZONE = 65535
 """Numbers that the kernel has for telling connections of one network from those of another."""
@@ -53,13 +53,15 @@ class Tunnel:
 
 @dataclass(frozen=True)
 class Plan:
-    """`uplinks`: interface -> the bridge it is a port of; `ports`: port id -> its network; `refused`: network id ->
-    why it cannot be had here."""
+    """`uplinks`: interface -> the bridge it is a port of; `ports`: port id -> its network; `refused`: network or router
+    -> why it cannot be had here; `carried`: what can be said of the routers."""
 
     bridges: tuple[Bridge, ...] = ()
     tunnels: tuple[Tunnel, ...] = ()
     uplinks: Mapping[str, str] = field(default_factory=dict)
     servers: tuple[dhcp.Server, ...] = ()
+    routers: tuple[routers.Router, ...] = ()
+    carried: tuple[CarriedRouter, ...] = ()
     rules: Ruleset = field(default_factory=Ruleset)
     ports: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -72,6 +74,25 @@ class Plan:
             tunnels=tuple(one for one in self.tunnels if one.bridge not in gone),
             servers=tuple(one for one in self.servers if one.bridge not in gone),
             ports={port: network for port, network in self.ports.items() if network not in failed},
+            refused={**self.refused, **failed},
+        )
+
+    def with_routers(self, wanted: HostNetworks) -> Plan:
+        """The same with the routers that have networks here."""
+        there = {net.id: net for net in wanted.networks if net.id not in self.refused}
+        made = {one.id: routers.router(one, there) for one in wanted.routers}
+        return replace(
+            self,
+            routers=tuple(one for one in made.values() if one is not None),
+            carried=tuple(routers.carried(one, made[one.id]) for one in wanted.routers),
+        )
+
+    def without_routers(self, failed: Mapping[str, str]) -> Plan:
+        """The same but for routers that could not be made, and why."""
+        return replace(
+            self,
+            routers=tuple(one for one in self.routers if one.id not in failed),
+            carried=tuple(one for one in self.carried if one.id not in failed),
             refused={**self.refused, **failed},
         )
 
@@ -89,11 +110,12 @@ def plan(wanted: HostNetworks, host: Host, zones: Mapping[str, int]) -> Plan:
         bridges=tuple(Bridge(names.bridge(net.id), net.id, net.mtu, zones[net.id]) for net in networks),
         tunnels=tuple(_tunnel(net, host) for net in networks if net.type == "vxlan"),
         uplinks=uplinks,
-        servers=tuple(found for net in networks if (found := dhcp.server(net, _on(net, ports), host.lease))),
+        servers=tuple(found for net in networks if (mine := _on(net, ports))
+                      and (found := dhcp.server(net, mine, host.lease))),
         rules=ruleset(wanted.model_copy(update={"ports": tuple(ports), "networks": tuple(networks)}), zones, uplinks),
         ports={port.id: port.network_id for port in ports},
         refused=refused,
-    )
+    ).with_routers(wanted)
 
 
 def refusal(network: HostNetwork, host: Host) -> str | None:

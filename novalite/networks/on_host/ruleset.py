@@ -70,6 +70,7 @@ def ruleset(wanted: HostNetworks, zones: Mapping[str, int], uplinks: Iterable[st
         for direction in ("ingress", "egress"):
             chains[BRIDGE, groups.chain(group.id, direction)] = groups.rules(group, direction)
     ends = [end(network.id) for network in wanted.networks for end in (names.tunnel, names.dhcp)]
+    ends += [names.leg(leg.port_id) for router in wanted.routers for leg in router.legs]
     ports: Elements = ("type ifname;", [f'"{name}"' for name in sorted({*uplinks, *taps, *ends})])
     return Ruleset(chains, {(BRIDGE, "ports"): ports, **_members(wanted)}, maps)
 
@@ -78,7 +79,7 @@ def _bridged(uplinks: list[str]) -> dict[str, list[str]]:
     """What does not depend on ports: those that we know deal with one another only, and a host's DHCP servers
     with its own guests only."""
     dhcp = f'"{names.DHCP}*"'
-    outside = [f'"{names.TUNNEL}*"', *(f'"{name}"' for name in uplinks)]
+    outside = [f'"{names.TUNNEL}*"', f'"{names.ROUTER}*"', *(f'"{name}"' for name in uplinks)]
     return {
         "arrive": ["iifname @ports meta mark set 0", "iifname vmap @sources"],
         "leave": [f"oifname {dhcp} accept", "iifname vmap @senders"],

@@ -1,0 +1,282 @@
+"""Routers as network namespaces: each is held by a process that does nothing, and gone with it.
+
+They outlive this daemon, and are known again by pid file and command line. A host whose daemon is dead for as long as
+the conductor waits before it gives a router to another host lets go of it by itself: what the process holds a
+namespace for is to look, from time to time, whether the daemon still holds its lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from ipaddress import ip_interface
+from pathlib import Path
+from typing import IO, Any
+
+from novalite.networks.on_host import announce
+from novalite.networks.on_host.commands import Commands, NetworkCommandFailed, find
+from novalite.networks.on_host.links import Link
+from novalite.networks.on_host.routers import Leg, Router
+
+STOPPING = 5.0
+"""Seconds in which a process told to end must be gone; then it is killed."""
+LOOK = 3
+"""Seconds between looks whether the daemon is alive."""
+
+HOLD = """
+folder=$1 lock=$2 look=$3 dead=0
+while sleep "$look"; do
+	if flock --nonblock --shared "$lock" true; then dead=$((dead + look)); else dead=0; fi
+	read -r limit < "$folder/limit" || continue
+	[ "$limit" -gt 0 ] && [ "$dead" -ge "$limit" ] && break
+done
+kill "$(cat "$folder/advertising")" 2>/dev/null
+ip -o link show type veth | while IFS=': @' read -r _ name _; do ip link del dev "$name"; done
+"""
+"""Holds the namespace. When it lets go, the cables go at once, whoever else is still in the namespace."""
+
+START = """
+set -e
+hold=$1 folder=$2 lock=$3 look=$4
+at=/proc/sys/net
+for one in all default; do
+	echo 1 > $at/ipv4/conf/$one/rp_filter
+	echo 1 > $at/ipv4/conf/$one/arp_ignore
+	echo 2 > $at/ipv4/conf/$one/arp_announce
+	echo 1 > $at/ipv4/conf/$one/arp_notify
+	echo 0 > $at/ipv4/conf/$one/send_redirects
+	echo 0 > $at/ipv4/conf/$one/accept_redirects
+	echo 0 > $at/ipv4/conf/$one/accept_source_route
+	[ -d $at/ipv6 ] || continue
+	echo 1 > $at/ipv6/conf/$one/forwarding
+	echo 0 > $at/ipv6/conf/$one/accept_ra
+	echo 0 > $at/ipv6/conf/$one/accept_dad
+	echo 0 > $at/ipv6/conf/$one/accept_redirects
+	echo 1 > $at/ipv6/conf/$one/ndisc_notify
+done
+echo 1 > $at/ipv4/ip_forward
+ip link set dev lo up
+setsid /bin/sh -c "$hold" novalite-router "$folder" "$lock" "$look" < /dev/null > /dev/null 2>&1 &
+echo $! > "$folder/pid.new"
+mv "$folder/pid.new" "$folder/pid"
+"""
+"""Run in the new namespace, which forwards from then on; the machine's own settings are not touched."""
+
+
+class Routers:
+    """All routers of this host; their files are in `folder`, the daemon's lock beside it."""
+
+    def __init__(self, folder: Path, commands: Commands) -> None:
+        self.folder, self.commands = folder, commands
+        self._made: dict[str, Router] = {}
+        self._lock: IO[bytes] | None = None
+        self._announcing: list[subprocess.Popen[bytes]] = []
+
+    def converge(self, wanted: tuple[Router, ...], devices: Mapping[str, Link], thorough: bool) -> dict[str, str]:
+        """Have exactly these routers; `devices` are the host's, with their bridges. Answers by router what is wrong.
+
+        `thorough`: look also into those that were made before.
+        """
+        self._announcing = [one for one in self._announcing if one.poll() is None]
+        for router_id in self._known() - {one.id for one in wanted}:
+            self._end(router_id)
+        if wanted:
+            self._hold()
+        failed: dict[str, str] = {}
+        for one in wanted:
+            if not thorough and self._made.get(one.id) == one and self._stands(one, devices):
+                continue
+            try:
+                self._one(one, devices)
+                self._made[one.id] = one
+            except (NetworkCommandFailed, OSError) as error:
+                self._made.pop(one.id, None)
+                failed[one.id] = error.sentence if isinstance(error, NetworkCommandFailed) else str(error)
+        return failed
+
+    def _hold(self) -> None:
+        """The daemon is alive as long as it holds the lock: the kernel lets go of it when it is not."""
+        if self._lock is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = self._lock_file.open("ab")
+        with contextlib.suppress(BlockingIOError):  # held by a daemon that is about to end
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.folder.with_name(self.folder.name + ".lock")
+
+    def _stands(self, router: Router, devices: Mapping[str, Link]) -> bool:
+        joined = all(leg.device in devices and devices[leg.device].master == leg.bridge for leg in router.legs)
+        return joined and self._pid(router.id) is not None
+
+    # --- one router ---------------------------------------------------------------------------
+
+    def _one(self, router: Router, devices: Mapping[str, Link]) -> None:
+        folder = self.folder / router.id
+        pid = self._pid(router.id) or self._begin(router)
+        (folder / "limit").write_text(f"{router.let_go_after}\n")
+        inside = Commands(f"/proc/{pid}/ns/net")
+        inside.run(["nft", "-f", "-"], said=router.rules)
+        had = _addresses(inside.run(["ip", "-json", "address", "show"]))
+        for leg in router.legs:
+            if leg.inside not in had or devices.get(leg.device) is None:
+                self._cable(leg, inside, leg.inside in had)
+                had[leg.inside] = set()
+            elif devices[leg.device].master != leg.bridge:
+                self.commands.batch("ip", [_join(leg)])
+        new = {leg.port_id: [one for one in leg.addresses if one not in had[leg.inside]] for leg in router.legs}
+        inside.batch("ip", _steps(router, had))
+        inside.batch("ip", _route_steps(router, inside))
+        self._advertise(router, inside, pid)
+        self._announce(inside, [(leg, one) for leg in router.legs for one in new[leg.port_id]])
+
+    def _begin(self, router: Router) -> int:
+        self._end(router.id)
+        folder = self.folder / router.id
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)  # dnsmasq gives up root before it reads
+        (folder / "limit").write_text("0\n")
+        told = (HOLD, folder, self._lock_file, LOOK)
+        self.commands.run(["unshare", "--net", "--", "/bin/sh", "-c", START, "router", *map(str, told)])
+        pid = self._pid(router.id)
+        if pid is None:
+            raise NetworkCommandFailed(reason=f"the namespace of router {router.id} does not stay")
+        return pid
+
+    def _cable(self, leg: Leg, inside: Commands, half: bool) -> None:
+        """A new cable, joined to its bridge; what is left of an old one goes first."""
+        with contextlib.suppress(NetworkCommandFailed):
+            self.commands.run(["ip", "link", "del", "dev", leg.device])
+        if half:
+            with contextlib.suppress(NetworkCommandFailed):
+                inside.run(["ip", "link", "del", "dev", leg.inside])
+        inside.run(["ip", "link", "add", "name", leg.inside, "address", leg.mac, "mtu", str(leg.mtu), "type", "veth",
+                    "peer", "name", leg.device, "mtu", str(leg.mtu), "netns",
+                    self.commands.namespace or str(os.getpid())])  # fmt: skip
+        self.commands.batch("ip", [_join(leg)])
+
+    def _advertise(self, router: Router, inside: Commands, pid: int) -> None:
+        """dnsmasq in the router's namespace, as long as there is something to advertise."""
+        folder = self.folder / router.id
+        config, text = folder / "advertised", router.advertised.format(folder=folder)
+        running = _running(folder / "advertising", f"--conf-file={config}")
+        if running is not None and config.read_text() == text:
+            return
+        if running is not None:
+            _stop(folder / "advertising", f"--conf-file={config}")
+        config.write_text(text)
+        if text:
+            config.chmod(0o644)
+            inside.run([find("dnsmasq") or "dnsmasq", f"--conf-file={config}", "--user=root"])
+
+    def _announce(self, inside: Commands, new: list[tuple[Leg, str]]) -> None:
+        """In the background: nobody waits for what switches make of it."""
+        words = [word for leg, one in new if ip_interface(one).version == 4
+                 for word in (leg.inside, leg.mac, str(ip_interface(one).ip))]  # fmt: skip
+        if words:
+            program = [find("nsenter") or "nsenter", f"--net={inside.namespace}", "--", sys.executable, "-I"]
+            nothing = subprocess.DEVNULL
+            self._announcing.append(
+                subprocess.Popen([*program, announce.__file__, *words], stdin=nothing, stdout=nothing, stderr=nothing)
+            )
+
+    # --- processes ----------------------------------------------------------------------------
+
+    def _known(self) -> set[str]:
+        return {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
+
+    def _pid(self, router_id: str) -> int | None:
+        """The process that holds that router; None when there is none."""
+        return _running(self.folder / router_id / "pid", str(self.folder / router_id))
+
+    def _end(self, router_id: str) -> None:
+        folder = self.folder / router_id
+        self._made.pop(router_id, None)
+        _stop(folder / "advertising", f"--conf-file={folder / 'advertised'}")
+        _stop(folder / "pid", str(folder), os.killpg)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _running(pid_file: Path, word: str) -> int | None:
+    """The process of a pid file, if it has that word in its command line."""
+    try:
+        pid = int(pid_file.read_text())
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    return pid if word.encode() in words else None
+
+
+def _stop(pid_file: Path, word: str, kill: Callable[[int, int], None] = os.kill) -> None:
+    """End it, with all it began if `kill` is killpg."""
+    pid = _running(pid_file, word)
+    if pid is None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOPPING
+    while _running(pid_file, word) is not None:
+        if time.monotonic() > deadline:
+            with contextlib.suppress(ProcessLookupError):
+                kill(pid, signal.SIGKILL)
+            return
+        time.sleep(0.02)
+
+
+# --- steps, pure ----------------------------------------------------------------------------------
+
+
+def _join(leg: Leg) -> str:
+    return f"link set dev {leg.device} addrgenmode none master {leg.bridge} up"
+
+
+def _addresses(shown: str) -> dict[str, set[str]]:
+    """Addresses by device, link-local ones aside."""
+    return {
+        one["ifname"]: {f"{a['local']}/{a['prefixlen']}" for a in one["addr_info"] if a["scope"] != "link"}
+        for one in json.loads(shown or "[]")
+    }
+
+
+def _steps(router: Router, had: Mapping[str, set[str]]) -> list[str]:
+    """Legs that nobody wants go; addresses come before a leg is up, so that they are announced when it is."""
+    wanted = {leg.inside: leg for leg in router.legs}
+    lines = [f"link del dev {name}" for name in had if name != "lo" and name not in wanted]
+    for name, leg in wanted.items():
+        lines += [f"address del {one} dev {name}" for one in sorted(had[name] - set(leg.addresses))]
+        lines += [f"address add {one} dev {name}{_at_once(one)}" for one in leg.addresses if one not in had[name]]
+        lines.append(f"link set dev {name} mtu {leg.mtu} up")
+    return lines
+
+
+def _at_once(address: str) -> str:
+    """IPv6 addresses are the router's without asking around for a second."""
+    return " nodad" if ":" in address else ""
+
+
+def _route_steps(router: Router, inside: Commands) -> list[str]:
+    """Read when legs are up, because with a leg its routes are gone."""
+    lines = []
+    for family, version in (("-4", 4), ("-6", 6)):
+        shown: list[dict[str, Any]] = json.loads(inside.run(["ip", family, "-json", "route", "show"]) or "[]")
+        there = {_to(one, version): one.get("gateway") for one in shown if one.get("protocol") not in ("kernel", "ra")}
+        wanted = {to: hop for to, hop in router.routes if ip_interface(to).version == version}
+        lines += [f"route del {to}" for to in there if to not in wanted]
+        lines += [f"route replace {to} via {hop}" for to, hop in wanted.items() if there.get(to) != hop]
+    return lines
+
+
+def _to(route: Mapping[str, Any], version: int) -> str:
+    to = str(route["dst"])
+    if to == "default":
+        return "0.0.0.0/0" if version == 4 else "::/0"
+    return to if "/" in to else f"{to}/{32 if version == 4 else 128}"
