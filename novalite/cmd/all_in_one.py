@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
                       "runs here, else fake)")
     made.add_argument("--libvirt-uri", default=None, metavar="URI", help="such as qemu:///system")
     made.add_argument("--host", default=None, metavar="ADDR",
-                      help="address to listen on (default: 127.0.0.1)")
+                      help="address to listen on (default: as configured; 127.0.0.1 without a configuration file)")
     made.add_argument("--port", default=None, type=int, help="port to listen on (default: 8774)")
     made.add_argument("--debug", action="store_true", help="log at DEBUG")
     return made

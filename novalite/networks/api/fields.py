@@ -123,7 +123,8 @@ class Noun:
         target = _target(row)
         authorize(self.rule("create"), target)
         row |= {(field := self._known(name)).key: self._value(field, value) for name, value in given.items()}
-        self._guard("create", given, target)
+        # A flag that is given as what it is anyway (false) asks for nothing that a rule guards.
+        self._guard("create", (name for name in given if row[self._known(name).key] is not False), target)
         return row
 
     def changed(self, data: Any) -> Record:

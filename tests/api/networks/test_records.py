@@ -159,6 +159,7 @@ def test_who_sees_and_uses_networks(ada: Neutron, bob: Neutron, admin: Neutron) 
     assert bob.refuses("subnet", **extra) == (403, "PolicyNotAuthorized")
     for values in ({"shared": True}, {"router:external": True}, {"provider:network_type": "vxlan"}):
         assert bob.refuses("network", name="n", **values) == (403, "PolicyNotAuthorized")
+    assert bob.make("network", name="plain", shared=False, is_default=False)["shared"] is False  # as it is anyway
     assert admin.refused("PUT", f"/networks/{shared['id']}", {"network": {"shared": False}}) == (
         409, "InvalidSharedSetting",
     )  # fmt: skip
