@@ -420,6 +420,10 @@ class DriverError(NovaliteError):
     message = "The hypervisor refused: {reason}"
 
 
+class VendorDataFailed(NovaliteError):
+    message = "The service that adds vendor data {name} failed."
+
+
 class DriverUnavailable(NovaliteError):
     message = "The hypervisor cannot be reached: {reason}"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -113,12 +114,33 @@ def parts(conf: Any, bus: Any, client: Any) -> Sequence[Any]:
     # The address must be known before the conductor hands out image URLs; the port may be 0.
     conf.set_override("public_url", public_url(conf, front.port), group="api")
     prepare(conf)
+    told = guests_told(conf, client)
     return [
         *conductor.parts(conf, bus, client),
         *scheduler.parts(conf, bus, client),
         *compute.parts(conf, bus, client),
+        *told,
         front,
     ]
+
+
+def guests_told(conf: Any, client: Any) -> Sequence[Any]:
+    """The metadata service, in a cloud with networks; hosts are given keys made of a secret that is new each time,
+    unless the configuration has one."""
+    from novalite.cmd.metadata import MetadataPart
+
+    if conf.networks.service != "embedded":
+        return []
+    own = conf.metadata
+    if not own.url:  # its only host is this one
+        conf.set_override("listen", "127.0.0.1", group="metadata")
+        conf.set_override("port", 0, group="metadata")
+    part = MetadataPart(conf, client)
+    if not own.url:
+        conf.set_override("url", f"http://127.0.0.1:{part.port}", group="metadata")
+    if not own.secret:
+        conf.set_override("secret", secrets.token_hex(32), group="metadata")
+    return [part]
 
 
 def public_url(conf: Any, port: int) -> str:

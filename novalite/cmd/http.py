@@ -103,19 +103,21 @@ class HttpPart:
         return {"port": self.port}
 
 
-def listen(address: str, port: int) -> socket.socket:
+def listen(address: str, port: int, section: str = "api") -> socket.socket:
     """A listening socket; ConfigError in one sentence when the address is not ours or the port taken."""
     try:
         family = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((address, port), family=family, backlog=1024)
     except OSError as error:
-        raise ConfigError(reason=f"[api] listen: cannot listen on {address} port {port}: {error}") from error
+        raise ConfigError(reason=f"[{section}] listen: cannot listen on {address} port {port}: {error}") from error
 
 
 class WaitressServer:
     """waitress with a limit by path and an end that waits for requests in hand."""
 
-    def __init__(self, app: Any, listening: socket.socket, threads: int, image_limit: int) -> None:
+    def __init__(
+        self, app: Any, listening: socket.socket, threads: int, image_limit: int, body_limit: int = SPOOLED
+    ) -> None:
         from waitress.server import create_server
 
         self._server: Any = create_server(
@@ -123,7 +125,7 @@ class WaitressServer:
             sockets=[listening],
             threads=threads,
             ident="novalite",
-            max_request_body_size=SPOOLED,
+            max_request_body_size=body_limit,
             channel_timeout=IDLE_SECONDS,
             connection_limit=CONNECTIONS,
             asyncore_use_poll=True,  # select() knows no descriptor above 1023
@@ -192,7 +194,9 @@ def _channel_class(adjustments: Any, image_limit: int) -> type:
 class EventletServer:
     """eventlet.wsgi; bodies stream to the application, which limits them itself."""
 
-    def __init__(self, app: Any, listening: socket.socket, threads: int, image_limit: int) -> None:
+    def __init__(
+        self, app: Any, listening: socket.socket, threads: int, image_limit: int, body_limit: int = SPOOLED
+    ) -> None:
         import eventlet
 
         self._app, self._socket = _ends_chunked_bodies(app), listening

@@ -33,7 +33,7 @@ class Unfinished:
     def note(self, spec: GuestSpec) -> None:
         """Something may be left of this server that no hypervisor lists."""
         self.path.mkdir(parents=True, exist_ok=True)
-        kept = spec.model_copy(update={"image": None, "user_data": None})
+        kept = spec.model_copy(update={"image": None, "user_data": None, "personality": (), "admin_pass": None})
         (self.path / spec.id).write_text(kept.model_dump_json())
 
     def specs(self) -> list[GuestSpec]:

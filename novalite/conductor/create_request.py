@@ -151,8 +151,10 @@ def numbered(name: str, number: int) -> str:
     return name[: MAX_NAME - len(suffix)] + suffix
 
 
-def server_rows(ctx: Context, body: CreateServers, resolved: Resolved, count: int) -> list[dict[str, Any]]:
-    """One row per server; names of several are numbered from 1."""
+def server_rows(
+    ctx: Context, body: CreateServers, resolved: Resolved, count: int, drive: bool = False
+) -> list[dict[str, Any]]:
+    """One row per server; names of several are numbered from 1. `drive`: all of them have a config drive."""
     reservation = f"r-{secrets.token_hex(4)}"
     flavor = resolved.flavor
     disk = RequestSpec(server_id="", flavor=flavor).disk_gb
@@ -188,7 +190,7 @@ def server_rows(ctx: Context, body: CreateServers, resolved: Resolved, count: in
                 "metadata": body.metadata,
                 "tags": sorted(body.tags),
                 "user_data": body.user_data,
-                "config_drive": body.config_drive or needs_config_drive(resolved.image),
+                "config_drive": drive or body.config_drive or needs_config_drive(resolved.image),
                 "personality": list(body.personality),
                 "access_ip_v4": body.access_ip_v4,
                 "access_ip_v6": body.access_ip_v6,

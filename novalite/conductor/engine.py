@@ -268,7 +268,8 @@ class Engine:
 
     def _close(self, session: Session, task: Task, state: str) -> None:
         db_tasks.save(
-            session, task.id, self.env.owner, **self.columns(task), state=state, owner=None, finished_at=now()
+            session, task.id, self.env.owner, **self.columns(task), state=state, owner=None, secret=None,
+            finished_at=now(),
         )
         server_ports.follow(self.env, session, task.server_id)
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlalchemy.orm import Session
+
 from novalite.conductor import server_ports
+from novalite.conductor.server_networks import offered
+from novalite.db import interfaces
 from novalite.objects.base import Record
 from novalite.objects.flavors import Flavor
 from novalite.objects.images import Image, ImageSource
@@ -20,6 +24,16 @@ def guest_spec(env: Env, task: Task) -> GuestSpec:
     """The spec of the task's server, which must be loaded."""
     server = task.server
     assert server is not None
+    work = {"image": _source(env, task), "rescue": _rescue(env, task, server)}
+    spec = described(server).model_copy(update={**work, "vifs": server_ports.vifs(env, task.server_id)})
+    if not spec.config_drive:
+        return spec
+    with env.db.read() as session:
+        return spec.model_copy(update={"admin_pass": task.secret, **of_networks(env, session, server)})
+
+
+def described(server: Record) -> GuestSpec:
+    """What the server's own record says."""
     return GuestSpec(
         id=server["id"],
         name=server["name"],
@@ -28,7 +42,6 @@ def guest_spec(env: Env, task: Task) -> GuestSpec:
         project_id=server["project_id"],
         user_id=server["user_id"],
         flavor=Flavor(**server["flavor"]),
-        image=_source(env, task),
         image_properties=server["image_properties"] or {},
         metadata=server["metadata"] or {},
         key_name=server["key_name"],
@@ -39,9 +52,23 @@ def guest_spec(env: Env, task: Task) -> GuestSpec:
         launch_index=server["launch_index"],
         created_at=server["created_at"],
         personality=tuple(server["personality"] or ()),
-        rescue=_rescue(env, task, server),
-        vifs=server_ports.vifs(env, task.server_id),
+        image_id=server["image_id"],
+        reservation_id=server["reservation_id"],
+        root_device_name=server["root_device_name"],
     )
+
+
+def of_networks(env: Env, session: Session, server: Record) -> Record:
+    """Fields of a spec that only a guest reads: `security_groups` and `floating_ips`. Two statements."""
+    if not offered(env.conf):
+        return {"security_groups": tuple(server["security_groups"] or ())}
+    server_id = server["id"]
+    addresses = interfaces.addresses(session, [server_id]).get(server_id, {})
+    return {
+        "security_groups": tuple(interfaces.group_names(session, [server_id]).get(server_id, ())),
+        "floating_ips": tuple(one["addr"] for shown in addresses.values() for one in shown
+                              if one["OS-EXT-IPS:type"] == "floating"),
+    }  # fmt: skip
 
 
 def _rescue(env: Env, task: Task, server: Record) -> Rescue | None:

@@ -34,6 +34,7 @@ ENDPOINTS = (
     ("novalite.conductor.hosted_servers", "HostedServersEndpoint"),
     ("novalite.conductor.passwords", "PasswordsEndpoint"),
     ("novalite.conductor.interfaces", "InterfacesEndpoint"),
+    ("novalite.conductor.guest_metadata", "GuestMetadataEndpoint"),
     ("novalite.conductor.diagnostics", "DiagnosticsEndpoint"),
     ("novalite.conductor.tags", "TagsEndpoint"),
     ("novalite.conductor.task_hints", "TasksEndpoint"),

@@ -1,4 +1,5 @@
-"""Change a password inside a guest. It passes through this process and is written down nowhere.
+"""Passwords of servers: one that a guest left, and one to be set inside a guest. The latter passes through this
+process and is written down nowhere.
 
 The action is a task like any other, so that a conductor that dies leaves no busy server; but the password itself
 waits in this process only, for the thread that runs the task here. A task that another conductor has to go on
@@ -7,9 +8,12 @@ with ends: nobody knows the password any more.
 
 from __future__ import annotations
 
+from sqlalchemy.orm import Session
+
 from novalite.conductor.env import Env
-from novalite.conductor.servers import ServersEndpoint
+from novalite.conductor.servers import ServersEndpoint, scope
 from novalite.context import Context
+from novalite.db import servers
 from novalite.db import tasks as db_tasks
 from novalite.errors import Conflict, from_wire
 from novalite.objects.servers import ServerAction
@@ -37,3 +41,14 @@ class PasswordsEndpoint(Passwords):
             raise from_wire(task["error"])
         if not task or task["state"] != "done":
             raise Conflict(f"The change of the password of instance {server_id} was ended by another request.")
+
+    def left(self, ctx: Context, server_id: str) -> str:
+        with self.env.db.read() as session:
+            return str(servers.get(session, server_id, scope(ctx))["guest_password"] or "")
+
+    def forget(self, ctx: Context, server_id: str) -> None:
+        def work(session: Session) -> None:
+            if servers.get(session, server_id, scope(ctx))["guest_password"]:
+                servers.change(session, server_id, guest_password=None)
+
+        self.env.db.run(work)

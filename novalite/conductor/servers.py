@@ -61,7 +61,7 @@ MOST_AT_ONCE = 1000
 """Servers of one request, so that a project without limits cannot fill the conductor's memory."""
 _INTERNAL = (
     "number", "task_id", "public_key", "networks", "state_since", "old_vm_state", "old_flavor", "migration_id",
-    "rescue", "shelved", "personality",
+    "rescue", "shelved", "personality", "guest_password",
 )  # fmt: skip
 
 
@@ -91,7 +91,8 @@ class ServersEndpoint(Servers):
         plan = server_networks.plan(session, self.env.conf, ctx, body)
         count = self._affordable(session, ctx, body, resolved.flavor)
         count = server_networks.affordable(session, self.env.conf, ctx, plan, body.min_count, count, body.max_count)
-        rows = create_request.server_rows(ctx, body, resolved, count)
+        forced = self.env.conf.metadata.force_config_drive
+        rows = create_request.server_rows(ctx, body, resolved, count, drive=forced)
         args: dict[str, Any] = {"image": resolved.image.model_dump(mode="json") if resolved.image else None}
         if plan.ports:
             args["networks"] = plan.args()
@@ -99,7 +100,8 @@ class ServersEndpoint(Servers):
         tasks = []
         for row in rows:
             task_args = {**args, "spec": {**spec, "server_id": row["id"]}}
-            task = db_tasks.opened(ctx, "create", "create", row["id"], ctx.project_id, look_at, task_args)
+            secret = body.admin_pass if row["config_drive"] else None
+            task = db_tasks.opened(ctx, "create", "create", row["id"], ctx.project_id, look_at, task_args, secret)
             tasks.append(task)
             row["task_id"] = task["id"]
         db_tasks.write_opened(session, tasks)
@@ -270,9 +272,10 @@ class ServersEndpoint(Servers):
         if more.changes:
             servers.change(session, body.server_id, **more.changes)
         args = {"verb": body.verb, "host": server["host"], "params": body.params, **more.args}
+        secret = body.admin_pass if more.changes.get("config_drive", server["config_drive"]) else None
         db_tasks.open_task(
             session, ctx, more.flow or rule.flow, rule.record, body.server_id, server["project_id"],
-            self.env.tasks.look_at(), args, task_id,
+            self.env.tasks.look_at(), args, task_id, secret,
         )  # fmt: skip
         facts = dict(more.facts)
         if body.show:

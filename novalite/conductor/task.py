@@ -122,6 +122,7 @@ class Task:
     deadline: float
     wait_host: str | None
     events: list[dict[str, Any]]
+    secret: str | None = field(default=None, repr=False)
     begun: list[str] = field(default_factory=list)
     done: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -137,7 +138,7 @@ class Task:
         return cls(
             id=row["id"], kind=row["kind"], server_id=row["server_id"], ctx=Context(**row["ctx"]),
             args=row["args"] or {}, attempt=row["attempt"], asks=row["asks"], deadline=row["deadline"],
-            wait_host=row["wait_host"], events=row["events"] or [],
+            wait_host=row["wait_host"], events=row["events"] or [], secret=row["secret"],
             begun=journal.get("begun", []), done=journal.get("done", {}), facts=journal.get("facts", {}),
             error=journal.get("error"),
         )  # fmt: skip

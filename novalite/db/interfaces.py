@@ -19,6 +19,7 @@ from novalite.db.networks import ports
 from novalite.db.session import run_statement
 from novalite.objects import host_networks
 from novalite.objects.base import Record
+from novalite.objects.ip_ranges import mac_of
 from novalite.states import PowerState
 
 OWNER = "compute:"
@@ -76,6 +77,18 @@ _VIFS = (
     .where(*_THIS)
     .order_by(*_ORDER, IpAllocation.position)
 )  # fmt: skip
+_AT_ADDRESS = (
+    select(NetworkPort.device_id)
+    .join(IpAllocation, IpAllocation.port_id == NetworkPort.id)
+    .where(
+        NetworkPort.network_id == bindparam("b_network"), NetworkPort.host == bindparam("b_host"), _PLUGGED,
+        IpAllocation.ip_address == bindparam("b_address"),
+    )
+)
+_AT_MAC = select(NetworkPort.device_id).where(
+    NetworkPort.network_id == bindparam("b_network"), NetworkPort.host == bindparam("b_host"), _PLUGGED,
+    NetworkPort.mac_address == bindparam("b_mac"),
+)
 _POWER = select(Server.power_state).where(Server.id == bindparam("b_server")).scalar_subquery()
 _STATUS = case((_POWER.in_([int(PowerState.RUNNING), int(PowerState.PAUSED)]), "ACTIVE"), else_="DOWN")
 _FOLLOW = (
@@ -141,6 +154,18 @@ def vifs(session: Session, server_id: str) -> tuple[host_networks.Vif, ...]:
         if row.ip_address is not None and row.subnet_id is not None:
             fixed.append(host_networks.FixedIp(address=row.ip_address, subnet=_subnet(row)))
     return tuple(_vif(row, fixed) for row, fixed in cards.values())
+
+
+def at_address(session: Session, host: str, network_id: str, address: str) -> str | None:
+    """The server that has an address on that network by a port on that host; None: nobody, or not surely one. One
+    statement."""
+    where = {"b_host": host, "b_network": network_id}
+    mac = mac_of(address)
+    if mac is not None:
+        found = run_statement(session, _AT_MAC, b_mac=mac, **where).all()
+    else:
+        found = run_statement(session, _AT_ADDRESS, b_address=address, **where).all()
+    return str(found[0].device_id) if len(found) == 1 else None
 
 
 def _vif(row: Any, fixed: list[host_networks.FixedIp]) -> host_networks.Vif:

@@ -42,7 +42,7 @@ _INDEXED = ("created_at", "id")
 """The order that has an index."""
 _UNSHOWN = frozenset({
     "public_key", "networks", "task_id", "state_since", "old_vm_state", "old_flavor", "migration_id", "rescue",
-    "shelved", "personality", "vcpus", "ram_mb", "disk_gb",
+    "shelved", "personality", "guest_password", "vcpus", "ram_mb", "disk_gb",
 })  # fmt: skip
 """Columns that no list shows."""
 USER_DATA = "user_data"

@@ -153,6 +153,17 @@ def mark_deleted(session: Session, server_id: str) -> None:
     )  # fmt: skip
 
 
+def leave_password(session: Session, server_id: str, password: str) -> bool:
+    """Keep what the guest left as its password; False when it left one before, or is gone."""
+    left = session.execute(
+        update(_TABLE)
+        .where(Server.id == server_id, Server.deleted.is_(False))
+        .where(or_(Server.guest_password.is_(None), Server.guest_password == ""))
+        .values(guest_password=password)
+    )
+    return bool(left.rowcount)  # type: ignore[attr-defined]
+
+
 def change_if_idle(session: Session, server_id: str, vm_state: str, /, **values: Any) -> bool:
     """Set columns while nothing is being done to the server and it is in `vm_state`; else False."""
     idle = (Server.task_state.is_(None), Server.deleted.is_(False))

@@ -44,9 +44,10 @@ def open_task(
     look_at: float,
     args: dict[str, Any] | None = None,
     task_id: str | None = None,
+    secret: str | None = None,
 ) -> str:
     """Write the intent; answers the task's id. Nobody runs it before it is poked or `look_at` passes."""
-    row = opened(ctx, kind, action, server_id, project_id, look_at, args)
+    row = opened(ctx, kind, action, server_id, project_id, look_at, args, secret)
     if task_id is not None:
         row["id"] = task_id
     write_opened(session, [row])
@@ -61,6 +62,7 @@ def opened(
     project_id: str | None,
     look_at: float,
     args: dict[str, Any] | None = None,
+    secret: str | None = None,
 ) -> Record:
     """Column values of an open task, for `write_opened`."""
     return {
@@ -76,6 +78,7 @@ def opened(
         "journal": {},
         "events": [],
         "look_at": look_at,
+        "secret": secret,
     }
 
 
@@ -253,7 +256,7 @@ def cancel_others(session: Session, server_id: str) -> int:
     ended = session.execute(
         update(_TABLE)
         .where(Task.server_id == server_id, Task.state == "open", Task.kind != "delete")
-        .values(state="cancelled", owner=None, wait_host=None, finished_at=now(), updated_at=now())
+        .values(state="cancelled", secret=None, owner=None, wait_host=None, finished_at=now(), updated_at=now())
     )
     return int(ended.rowcount)  # type: ignore[attr-defined]
 
@@ -266,8 +269,8 @@ def end_open(session: Session, server_id: str, error: NovaliteError) -> None:
             update(_TABLE)
             .where(Task.id == task_id, Task.state == "open")
             .values(
-                state="cancelled", owner=None, wait_host=None, error=dict(error.to_wire()), finished_at=now(),
-                updated_at=now(), events=[_ended(event, error) for event in events or []],
+                state="cancelled", secret=None, owner=None, wait_host=None, error=dict(error.to_wire()),
+                finished_at=now(), updated_at=now(), events=[_ended(event, error) for event in events or []],
             )
         )  # fmt: skip
 
@@ -327,5 +330,5 @@ def supersede(session: Session, server_id: str, task_states: Sequence[str]) -> N
         session.execute(
             update(_TABLE)
             .where(Task.id == task_id, Task.state == "open")
-            .values(state="cancelled", owner=None, wait_host=None, finished_at=now(), updated_at=now())
+            .values(state="cancelled", secret=None, owner=None, wait_host=None, finished_at=now(), updated_at=now())
         )

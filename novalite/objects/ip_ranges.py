@@ -107,3 +107,12 @@ def first_gap(prefixes: Iterable[str], used: Iterable[str], length: int) -> str 
 def _span_of(cidr: str) -> Span:
     network = ip_network(cidr)
     return int(network.network_address), int(network.broadcast_address)
+
+
+def mac_of(address: str) -> str | None:
+    """The MAC address that an IPv6 link-local address was made of (RFC 4291, appendix A); None for any other."""
+    ip = ip_address(address)
+    raw = ip.packed
+    if ip.version != 6 or raw[:8] != b"\xfe\x80" + bytes(6) or raw[11:13] != b"\xff\xfe":
+        return None
+    return (bytes([raw[8] ^ 2]) + raw[9:11] + raw[13:]).hex(":")

@@ -19,7 +19,7 @@ class CreateServers(Message):
     costs one call. `availability_zone` may be None (any); `forced_host` bypasses no capacity claim.
     `networks`: auto, none, unsaid (the only one there is, if there is one), or for each interface network_id or
     port_id, fixed_ip and tag; `external_networks`: whether one may be external without being shared.
-    `security_groups`: names or ids.
+    `security_groups`: names or ids. `admin_pass`: for guests that have a config drive to read it from.
     """
 
     name: str
@@ -48,6 +48,7 @@ class CreateServers(Message):
     networks: str | tuple[dict[str, Any], ...] = "auto"
     external_networks: bool = False
     personality: tuple[dict[str, str], ...] = ()
+    admin_pass: str | None = Field(default=None, repr=False)
 
 
 class CreatedServers(Message):
@@ -85,13 +86,14 @@ class ServerQuery(Message):
 class ServerAction(Message):
     """api -> conductor: do `verb` (a key of states.ACTIONS) to a server.
 
-    `show`: the answer's facts are to hold the server's new record, as `server`.
+    `show`: the answer's facts are to hold the server's new record, as `server`. `admin_pass`: see CreateServers.
     """
 
     server_id: str
     verb: str
     params: dict[str, Any] = Field(default_factory=dict)
     show: bool = False
+    admin_pass: str | None = Field(default=None, repr=False)
 
 
 class ServerUpdate(Message):
@@ -132,6 +134,7 @@ class GuestSpec(Message):
     """conductor -> compute: everything a host needs to know of one server to act on it.
 
     `rescue` None: it is not being rescued. `vifs` in the order in which the guest finds its network cards.
+    `security_groups` (names), `floating_ips` and `admin_pass` are there only where the guest is to read them.
     """
 
     id: str
@@ -154,6 +157,12 @@ class GuestSpec(Message):
     personality: tuple[dict[str, str], ...] = ()
     rescue: Rescue | None = None
     vifs: tuple[Vif, ...] = ()
+    image_id: str | None = None
+    reservation_id: str = ""
+    root_device_name: str | None = None
+    security_groups: tuple[str, ...] = ()
+    floating_ips: tuple[str, ...] = ()
+    admin_pass: str | None = Field(default=None, repr=False)
 
 
 class HostWork(Message):

@@ -1,4 +1,5 @@
-"""The administrator's password of a server: given or generated, told once, kept nowhere (decision 0005)."""
+"""The administrator's password of a server: given or generated, told once, and handed on to guests that have a
+config drive to read it from (decision 0005)."""
 
 from __future__ import annotations
 
@@ -16,8 +17,6 @@ def generate_password() -> str:
     return "".join(secrets.choice(_READABLE) for _ in range(PASSWORD_LENGTH))
 
 
-def given_or_new(given: str | None) -> dict[str, str]:
+def shown(password: str) -> dict[str, str]:
     """`adminPass` of an answer; nothing where [api] enable_instance_password is off."""
-    if not runtime().conf.api.enable_instance_password:
-        return {}
-    return {"adminPass": given or generate_password()}
+    return {"adminPass": password} if runtime().conf.api.enable_instance_password else {}

@@ -7,10 +7,10 @@ from typing import Any
 from novalite.api.policy import allowed
 from novalite.api.routing import Answer, Call, Result, Routes
 from novalite.api.runtime import runtime
-from novalite.api.servers import create, filters, views
+from novalite.api.servers import create, filters, passwords, views
 from novalite.api.servers.access import guard, load, poke
 from novalite.api.servers.actions import ACTIONS
-from novalite.api.servers.passwords import given_or_new
+from novalite.api.servers.passwords import generate_password
 from novalite.api.servers.schemas import CreateServer, ServerChanges, UpdateServer
 from novalite.api.shapes import LINKS, NEXT, Part, Reply
 from novalite.errors import Conflict
@@ -91,7 +91,8 @@ def show(call: Call, server_id: str) -> Result:
 def create_servers(call: Call) -> Result:
     """POST /servers: written and answered; built afterwards."""
     body: CreateServer = call.body
-    message = create.to_message(body)
+    password = body.server.adminPass or generate_password()
+    message = create.to_message(body).model_copy(update={"admin_pass": password})
     created = runtime().peer(Servers).create(call.ctx, message)
     poke(call.ctx, created.task_ids)
     if body.server.return_reservation_id:
@@ -105,7 +106,7 @@ def create_servers(call: Call) -> Result:
         "OS-DCF:diskConfig": message.disk_config,
         "security_groups": [{"name": name} for name in groups],
     }
-    shown |= given_or_new(body.server.adminPass)
+    shown |= passwords.shown(password)
     return Answer({"server": shown}, 202, {"Location": links[0]["href"]})
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from oslo_config import cfg
 
+from novalite.compute.config_drive import ConfigDrives
 from novalite.compute.virt import fake_disks, fake_images, fake_insight, fake_resize
 from novalite.compute.virt.driver import BaseImage, Guest, Watcher
 from novalite.compute.virt.fake_faults import Faults
@@ -36,7 +37,7 @@ Booting from Hard Disk...
 [    0.512044] virtio_blk virtio1: [vda] {root_mb} MB
 [    0.901882] EXT4-fs (vda1): mounted filesystem with ordered data mode
 [    1.204410] Run /sbin/init as init process
-novalite-guest: up source=none host={hostname} keys={keys} rootmib={root_mb}
+novalite-guest: up source={source} host={hostname} keys={keys} rootmib={root_mb}
 """
 """A boot as a serial console shows it; the last line is the one that the real test guest prints."""
 
@@ -51,7 +52,7 @@ class FakeGuest:
     """One guest. `saved`: suspended, its memory on disk. `history` is a letter per thing its console
     shows: b boot, d shutdown, c crash, n NMI, p password changed. `image` and `rescue` are ids: of the
     image its root disk was made of, and of the one it is being rescued with. `vifs`: ids of the ports it is
-    plugged into. `aside`: see fake_resize."""
+    plugged into. `drive`: texts by path of its config drive. `aside`: see fake_resize."""
 
     name: str
     hostname: str
@@ -65,6 +66,7 @@ class FakeGuest:
     image: str = ""
     rescue: str = ""
     vifs: list[str] = field(default_factory=list)
+    drive: dict[str, str] = field(default_factory=dict)
     aside: dict[str, Any] | None = None
 
     @classmethod
@@ -93,7 +95,8 @@ class FakeGuest:
 
     def console(self) -> str:
         """The text of everything that happened to it (of the last 16 things)."""
-        facts = {**asdict(self), "s": "s" if self.vcpus > 1 else ""}
+        source = "config-drive" if self.drive else "none"
+        facts = {**asdict(self), "s": "s" if self.vcpus > 1 else "", "source": source}
         boots = 0
         parts = []
         for letter in self.history:
@@ -111,6 +114,7 @@ class FakeDriver:
         self.conf, self.host = conf, host or conf.host
         options = conf.fake_driver
         self.needs_images = options.needs_images
+        self.drives = ConfigDrives(conf)
         self.faults = Faults(options.delays, self._path(options.failures_file))
         self._lock = threading.Lock()
         self._guests: dict[str, FakeGuest] = {}
@@ -189,7 +193,7 @@ class FakeDriver:
         try:
             progress("disks")
             self.faults.meet("disks")
-            self._set(spec.id, FakeGuest.of(spec))
+            self._set(spec.id, self.guest_of(spec))
             progress("guest_start")
             self.faults.meet("guest_start")
             self._move(spec.id, PowerState.RUNNING, "b")
@@ -204,7 +208,9 @@ class FakeDriver:
 
     def guest_of(self, spec: GuestSpec) -> FakeGuest:
         """A guest as it would be made, off."""
-        return FakeGuest.of(spec)
+        made = FakeGuest.of(spec)
+        made.drive = fake_disks.drive(self.drives, spec)
+        return made
 
     def guest(self, server_id: str) -> FakeGuest:
         """One guest as it is; GuestNotFound."""

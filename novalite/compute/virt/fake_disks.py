@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from novalite.compute.config_drive import ConfigDrives
 from novalite.compute.virt.driver import REPLACE_ROOT
 from novalite.errors import GuestNotFound
 from novalite.objects.servers import GuestSpec
@@ -13,6 +14,15 @@ from novalite.states import PowerState
 
 if TYPE_CHECKING:
     from novalite.compute.virt.fake import FakeDriver
+
+
+def drive(drives: ConfigDrives, spec: GuestSpec) -> dict[str, str]:
+    """What the newest format on its config drive says, by path; nothing where it has none."""
+    if not spec.config_drive:
+        return {}
+    files = drives.files(spec).items()
+    return {path: content.decode(errors="replace") for path, content in files
+            if path.startswith(("openstack/latest/", "openstack/content/"))}  # fmt: skip
 
 
 def rebuild(driver: FakeDriver, spec: GuestSpec, start: bool, progress: Callable[[str], None]) -> None:

@@ -85,7 +85,8 @@ class Server(Base):
 
     `state_since` is when it came into its `vm_state`. `old_vm_state`, `old_flavor` and `migration_id` tell what
     an unconfirmed resize goes back to; `rescue` ({"image"}) and `shelved` ({"image_id", "at", "host"}) how it
-    is being rescued or was shelved; `personality` ([{"path", "contents"}]) the files it was created with.
+    is being rescued or was shelved; `personality` ([{"path", "contents"}]) the files it was created with;
+    `guest_password` what the guest left of itself, encrypted with the server's key.
 
     Metadata, tags and fault live in the row as JSON: a page of servers is one statement.
     """
@@ -151,6 +152,7 @@ class Server(Base):
     shelved: Mapped[Any] = mapped_column(JsonText, nullable=True)
     personality: Mapped[Any] = mapped_column(JsonText, nullable=True)
     fault: Mapped[Any] = mapped_column(JsonText, nullable=True)
+    guest_password: Mapped[str | None] = mapped_column(Text)
     deleted: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True, default=now)
@@ -177,7 +179,8 @@ class Allocation(Base):
 class Task(Base):
     """One flow on one server: intent, journal and lease. Users see it as an instance action.
 
-    `journal` holds what `conductor/engine.py` needs to go on; `events` what users see of the steps.
+    `journal` holds what `conductor/engine.py` needs to go on; `events` what users see of the steps; `secret` a
+    password that the flow hands to a guest, until the task is over.
     An open task is run by `owner`, or waits for the report of `wait_host`, or is free for any conductor;
     in each case the sweep of any conductor looks at it again when `look_at` has passed. `look_at` and
     `deadline` (of the wait) are seconds since the epoch.
@@ -199,6 +202,7 @@ class Task(Base):
     journal: Mapped[Any] = mapped_column(JsonText, default=dict)
     events: Mapped[Any] = mapped_column(JsonText, default=list)
     error: Mapped[Any] = mapped_column(JsonText, nullable=True)
+    secret: Mapped[str | None] = mapped_column(Text)
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     asks: Mapped[int] = mapped_column(Integer, default=0)
     owner: Mapped[str | None] = mapped_column(String(36))

@@ -10,7 +10,7 @@ from novalite.api.policy import authorize
 from novalite.api.routing import Call, Result
 from novalite.api.schemas import Body, Bool, RequiredSince, Says, Spans, Until, to_bool, wrong
 from novalite.api.servers.actions.table import ACTIONS, begin
-from novalite.api.servers.passwords import given_or_new
+from novalite.api.servers.passwords import generate_password, shown
 from novalite.api.servers.schemas import Password
 from novalite.api.shapes import Part, Reply
 from novalite.errors import BadRequest
@@ -105,5 +105,6 @@ def evacuate(call: Call, server_id: str, value: Evacuate) -> Result:
         raise BadRequest("The hosts of this cloud share no storage: onSharedStorage must be false.")
     force = value.force or (call.minor < CHECKED_SINCE and value.host is not None)
     stop = call.minor >= ENDS_OFF_SINCE
-    begin(call, server_id, "evacuate", EVACUATE, host=value.host, force=force, stop=stop)
-    return given_or_new(value.adminPass) if call.minor < 14 else None
+    password = value.adminPass or generate_password()
+    begin(call, server_id, "evacuate", EVACUATE, password=password, host=value.host, force=force, stop=stop)
+    return shown(password) if call.minor < 14 else None

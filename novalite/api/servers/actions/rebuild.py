@@ -13,7 +13,7 @@ from novalite.api.routing import Answer, Call, Result
 from novalite.api.schemas import Body, Bool, Description, Metadata, Name, Since, Until
 from novalite.api.servers import views
 from novalite.api.servers.actions.table import ACTIONS, begin
-from novalite.api.servers.passwords import given_or_new
+from novalite.api.servers.passwords import generate_password, shown
 from novalite.api.servers.schemas import (
     MAX_LIST,
     Certificates,
@@ -92,9 +92,10 @@ def rebuild(call: Call, server_id: str, value: Rebuild) -> Result:
         "keep_ephemeral": value.preserve_ephemeral,
         "changes": {COLUMNS[name]: given[name] for name in COLUMNS if name in given},
     }
-    accepted = begin(call, server_id, "rebuild", REBUILD, show=True, **asked)
-    record = {**accepted.facts["server"], **given_or_new(value.adminPass)}
-    shown = REBUILT.show(record, call.see(call.ctx.is_admin))
-    return Answer({"server": shown}, 202, {"Location": call.links.of("servers", server_id)[0]["href"]})
+    password = value.adminPass or generate_password()
+    accepted = begin(call, server_id, "rebuild", REBUILD, show=True, password=password, **asked)
+    record = {**accepted.facts["server"], **shown(password)}
+    view = REBUILT.show(record, call.see(call.ctx.is_admin))
+    return Answer({"server": view}, 202, {"Location": call.links.of("servers", server_id)[0]["href"]})
 
 

@@ -8,7 +8,7 @@ from novalite.api.actions import NO_VALUE
 from novalite.api.routing import Call, Result
 from novalite.api.schemas import Body
 from novalite.api.servers.actions.table import ACTIONS, begin
-from novalite.api.servers.passwords import given_or_new
+from novalite.api.servers.passwords import generate_password, shown
 from novalite.api.servers.schemas import ImageUuid, Password
 from novalite.api.shapes import Part
 
@@ -24,8 +24,10 @@ class Rescue(Body):
 def rescue(call: Call, server_id: str, value: Rescue | None) -> Result:
     """From the image that is named, or from the server's own."""
     value = value or Rescue()
-    begin(call, server_id, "rescue", "os_compute_api:os-rescue", image_id=value.rescue_image_ref)
-    return given_or_new(value.adminPass)
+    password = value.adminPass or generate_password()
+    rule = "os_compute_api:os-rescue"
+    begin(call, server_id, "rescue", rule, password=password, image_id=value.rescue_image_ref)
+    return shown(password)
 
 
 @ACTIONS.action("unrescue", value=NO_VALUE)

@@ -5,6 +5,8 @@
                               /disk.swap     swap: raw
                               /disk.cdrom    empty: the root disk is a disc
                               /disk.rescue   what it is started from while it is rescued
+                              /disk.config   config drive; kept until the guest is built anew
+                              /disk.config.rescue   the same while it is rescued
                               /new/          disks of a rebuild that are not in use yet
                               /before-resize/, resize.json   see resize.py
                               /console.log   serial console
@@ -24,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from novalite.compute.config_drive import ConfigDrives
 from novalite.compute.virt.driver import BaseImage
 from novalite.compute.virt.libvirt import commands
 from novalite.compute.virt.libvirt.xml.domain import LocalDisk
@@ -36,6 +39,7 @@ GIB = 1 << 30
 MIB = 1 << 20
 UNFINISHED = ".part"
 ROOT, RESCUE, CDROM, NEW = "disk", "disk.rescue", "disk.cdrom", "new"
+CONFIG, RESCUE_CONFIG = "disk.config", "disk.config.rescue"
 ASIDE, NOTE = "before-resize", "resize.json"
 
 QEMU_FORMATS = {"iso": "raw", "vhd": "vpc", "ploop": "parallels"}
@@ -96,8 +100,10 @@ def check(spec: GuestSpec, base: BaseImage | None) -> None:
 class Disks:
     """The folder of all guests' disks on this host."""
 
-    def __init__(self, path: Path, *, filesystem: str, preallocate: bool, timeout: int) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path, *, filesystem: str, preallocate: bool, timeout: int, drives: ConfigDrives | None = None
+    ) -> None:
+        self.path, self.drives = path, drives
         self.filesystem = filesystem
         self.preallocate = preallocate
         self.timeout = timeout
@@ -115,6 +121,7 @@ class Disks:
             folder.mkdir(parents=True)
             folder.chmod(0o711)
             self._make_all(folder, plan(spec), base)
+            self._make_drive(folder / CONFIG, spec)
         except OSError as error:
             raise DriverError(reason=f"disks cannot be made in {folder}: {error}") from error
 
@@ -123,6 +130,10 @@ class Disks:
             self.make(folder / disk.name, disk, base)
             if disk.name == ROOT and disk.device == "cdrom":
                 (folder / CDROM).touch()
+
+    def _make_drive(self, path: Path, spec: GuestSpec) -> None:
+        if spec.config_drive and self.drives is not None:
+            self.drives.write(path, spec)
 
     def stage(self, spec: GuestSpec, base: BaseImage | None, keep_ephemeral: bool) -> None:
         """Make new disks of `spec` beside those in use; `adopt` puts them in their place. With
@@ -135,6 +146,7 @@ class Disks:
             folder.chmod(0o711)
             (folder / NEW).mkdir()
             self._make_all(folder / NEW, [disk for disk in plan(spec) if disk.name not in kept], base)
+            self._make_drive(folder / NEW / CONFIG, spec)
         except OSError as error:
             raise DriverError(reason=f"disks cannot be made in {folder / NEW}: {error}") from error
 
@@ -142,7 +154,7 @@ class Disks:
         """The new disks take the place of the old ones, the root disk last."""
         folder = self.folder(server_id)
         try:
-            for name in (CDROM, RESCUE, NOTE):
+            for name in (CDROM, RESCUE_CONFIG, RESCUE, NOTE):
                 (folder / name).unlink(missing_ok=True)
             shutil.rmtree(folder / ASIDE, ignore_errors=True)
             for path in sorted((folder / NEW).iterdir(), reverse=True):
@@ -161,6 +173,7 @@ class Disks:
         folder = self.folder(spec.id)
         try:
             self.make(folder / RESCUE, rescue_plan(spec.rescue), base)
+            self._make_drive(folder / RESCUE_CONFIG, spec)
         except OSError as error:
             raise DriverError(reason=f"a rescue disk cannot be made in {folder}: {error}") from error
 
@@ -169,12 +182,12 @@ class Disks:
         return (self.folder(server_id) / RESCUE).exists()
 
     def remove_rescue(self, server_id: str) -> None:
-        """Remove the rescue disk; absence is success."""
-        path = self.folder(server_id) / RESCUE
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise DriverError(reason=f"{path} cannot be removed: {error}") from error
+        """Remove what there is for a rescue, the rescue disk last; absence is success."""
+        for path in (self.folder(server_id) / name for name in (RESCUE_CONFIG, RESCUE)):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise DriverError(reason=f"{path} cannot be removed: {error}") from error
 
     def present(self, spec: GuestSpec) -> list[Plan]:
         """The guest's own disks. Once it is built its spec names no image any more; the files tell of it."""
@@ -198,7 +211,19 @@ class Disks:
                 raise DriverError(reason=f"disk file {path} is missing")
             boots = disk.name == first
             found.append(LocalDisk(str(path), disk.format, boots, disk.device, disk.bus))
-        return found
+        return found + self._drive(spec)
+
+    def _drive(self, spec: GuestSpec) -> list[LocalDisk]:
+        """The config drive, the last of the disks. One that is not there is made, without a password."""
+        if not spec.config_drive or self.drives is None:
+            return []
+        folder = self.folder(spec.id)
+        path = folder / RESCUE_CONFIG
+        if spec.rescue is None or not path.is_file():
+            path = folder / CONFIG
+            if not path.is_file():
+                self._make_drive(path, spec)
+        return [LocalDisk(str(path), "raw", device="cdrom")]
 
     def exist(self, server_id: str) -> bool:
         """True when the server has a folder here."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from oslo_config import cfg
 
+from novalite.compute.config_drive import ConfigDrives
 from novalite.compute.virt.driver import BaseImage, Guest, Watcher
 from novalite.compute.virt.libvirt import (
     acceleration,
@@ -72,6 +73,7 @@ class LibvirtDriver(resize.Resizing, vifs.Plugging):
             filesystem=conf.compute.default_ephemeral_format,
             preallocate=settings.preallocate_images == "space",
             timeout=settings.disk_command_timeout,
+            drives=ConfigDrives(conf),
         )
         self.events = Events(self.power_state, self._is_ours)
         self.connection = Connection(
