@@ -151,10 +151,10 @@ def statistics(call: Call) -> Result:
 
 
 def _find(call: Call, hypervisor_id: str, with_servers: bool = False) -> Record:
-    """By integer up to 2.52, by uuid from 2.53."""
+    """By uuid; up to 2.52 by integer as well, which is what lists show there."""
     if call.minor >= 53 and not is_uuid(hypervisor_id):
         raise BadRequest(f"Invalid uuid {hypervisor_id[:60]}")
-    if call.minor < 53 and not hypervisor_id.isdigit():
+    if call.minor < 53 and not hypervisor_id.isdigit() and not is_uuid(hypervisor_id):
         raise NotFound(f"Hypervisor with ID '{hypervisor_id[:60]}' could not be found.")
     return runtime().peer(Hosts).hypervisor(call.ctx, hypervisor_id, with_servers)
 

@@ -165,6 +165,8 @@ def test_hypervisors_that_are_not_there(cloud: NounsUnderTest) -> None:
         assert cloud.get(f"/os-hypervisors/{path}", **ADMIN).status_code == 404
     assert cloud.get(f"/os-hypervisors/{absent}", version="2.53", **ADMIN).status_code == 404
     assert cloud.get("/os-hypervisors/1", version="2.53", **ADMIN).status_code == 400
+    older = cloud.get(f"/os-hypervisors/{uuid_of(cloud)}", version="2.52", **ADMIN)
+    assert older.get_json()["hypervisor"]["id"] == 1, "by uuid at every version, shown as its own"
 
 
 def test_only_admins(cloud: NounsUnderTest) -> None:
