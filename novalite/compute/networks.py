@@ -17,7 +17,7 @@ from novalite.context import Context, system
 from novalite.errors import NetworksNotReady, NovaliteError
 from novalite.networks.on_host.host import NetworkHost, obstacle
 from novalite.networks.on_host.plan import Host
-from novalite.objects.host_networks import HostNetworks
+from novalite.objects.host_networks import CarriedRouter, HostNetworks
 from novalite.objects.servers import GuestSpec
 from novalite.rpc.client import Client
 from novalite.rpc.contracts.host_networks import NetworkNews, WantedNetworks
@@ -62,6 +62,8 @@ class GuestNetworks:
         self._wanted: HostNetworks | None = None
         self._ports: frozenset[str] = frozenset()
         self._refused: Mapping[str, str] = {}
+        self._carried: tuple[CarriedRouter, ...] = ()
+        self._untold = False
         self._error = "the conductor has not been asked yet"
         self._lock = threading.Lock()
         self._turn = threading.Condition(self._lock)
@@ -180,9 +182,9 @@ class GuestNetworks:
         try:
             known = "" if self._wanted is None or self._error else self._wanted.version
             address = self._machine.settings.address
-            said = self._conductor.of_host(system(), self.host, address, known)
+            said = self._conductor.of_host(system(), self.host, address, known, self._physical())
             if said is None and not thorough:
-                return True
+                return self._tell()
             wanted = said if said is not None else self._wanted
             assert wanted is not None
             plan = self._machine.apply(wanted, thorough)
@@ -194,10 +196,29 @@ class GuestNetworks:
             return False
         for network, why in plan.refused.items():
             if self._refused.get(network) != why:
-                LOG.warning("Network %s cannot be had on this host: %s", network, why)
+                LOG.warning("%s cannot be had on this host: %s", network, why)
         with self._lock:
             self._wanted, self._ports = wanted, frozenset(plan.ports)
             self._refused, self._error = plan.refused, ""
+        self._untold = self._untold or bool(self._carried or plan.carried)
+        self._carried = plan.carried
+        return self._tell()
+
+    def _physical(self) -> tuple[str, ...] | None:
+        """Physical networks from where this host carries routers; None when it carries none."""
+        own = self.conf.host_networks
+        return tuple(sorted(own.physical_interfaces)) if own.routers else None
+
+    def _tell(self) -> bool:
+        """Say which routers are carried, if that was not heard yet; guests wait for none of it."""
+        if not self._untold:
+            return True
+        try:
+            self._conductor.carried(system(), self.host, self._carried)
+        except NovaliteError as error:
+            LOG.warning("No conductor heard which routers this host carries, trying again: %s", error)
+            return False
+        self._untold = False
         return True
 
     def _failed(self, why: str) -> None:

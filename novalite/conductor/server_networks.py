@@ -145,7 +145,10 @@ def _unsaid(session: Session, conf: ConfigOpts, ctx: Context, word: str) -> list
 def _automatic(session: Session, conf: ConfigOpts, ctx: Context) -> str:
     """The network that a project gets without naming one, made here if it is not there yet."""
     try:
-        return topology.ensure(Work(session, ctx, conf.networks), ctx.project_id or "")
+        work = Work(session, ctx, conf.networks, conf.service_down_time)
+        network = topology.ensure(work, ctx.project_id or "")
+        work.settle()  # hosts hear of the router with the server's port
+        return network
     except Conflict as error:  # a quota, no segment left
         raise BadRequest(
             f"Unable to automatically allocate a network for project {ctx.project_id}: {error.sentence}"

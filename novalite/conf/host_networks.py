@@ -12,6 +12,9 @@ OPTS = [
     cfg.DictOpt("physical_interfaces", default={},
                 help="Interface of this host on each physical network, as name:interface. It belongs to novalite "
                      "alone, and has no address of its own."),
+    cfg.BoolOpt("routers", default=True,
+                help="Whether this host may carry routers of projects. One with an external network is carried only "
+                     "where that network's physical network has an interface."),
     cfg.IntOpt("dhcp_lease_seconds", mutable=False, default=86400, min=120,
                help="Seconds for which guests are given their addresses."),
     cfg.StrOpt("namespace", default="",

@@ -161,7 +161,7 @@ class NetworksEndpoint(Networks):
 
     def _write(self, ctx: Context, work: Callable[[Work], T]) -> T:
         def inside(session: Session) -> tuple[T, Work]:
-            now = Work(session, ctx, self.conf)
+            now = Work(session, ctx, self.conf, self.env.conf.service_down_time)
             done = work(now)
             return done, now.settle()
 

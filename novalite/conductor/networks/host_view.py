@@ -9,13 +9,16 @@ from novalite.db.networks.hosts import Facts
 from novalite.objects.base import Record
 from novalite.objects.host_networks import (
     AddressPair,
+    FloatingIp,
     GroupRule,
     HostNetwork,
     HostNetworks,
+    HostRouter,
     LocalAddress,
     LocalPort,
     Peer,
     RemotePort,
+    RouterLeg,
     SecurityGroup,
     Subnet,
 )
@@ -30,6 +33,7 @@ def host_networks(host: str, facts: Facts) -> HostNetworks:
         networks=tuple(_network(net, facts) for net in facts.networks),
         ports=tuple(_port(port, facts) for port in facts.ports),
         groups=tuple(SecurityGroup(id=one, rules=_rules(facts.rules.get(one, []))) for one in groups),
+        routers=tuple(_router(one, facts) for one in facts.routers),
         members={group: tuple(sorted(found)) for group, found in sorted(facts.members.items())},
     )
     version = hashlib.sha256(made.model_dump_json().encode()).hexdigest()
@@ -80,14 +84,44 @@ def _peers(network_id: str, facts: Facts) -> tuple[Peer, ...]:
     )
 
 
+def _router(one: Record, facts: Facts) -> HostRouter:
+    floating = [row for row in facts.floating if row["router_id"] == one["id"]]
+    return HostRouter(
+        id=one["id"],
+        legs=tuple(_leg(port) for port in facts.legs.get(one["id"], ())),
+        gateway=one["gateway_port_id"],
+        snat=one["enable_snat"],
+        routes=tuple(sorted((route["destination"], route["nexthop"]) for route in one["routes"] or ())),
+        floating=tuple(
+            FloatingIp(id=row["id"], address=row["floating_ip_address"], fixed=row["fixed_ip_address"])
+            for row in sorted(floating, key=lambda row: row["id"])
+        ),
+        admin_up=one["admin_state_up"],
+        let_go_after=facts.let_go.get(one["id"], 0),
+    )
+
+
+def _leg(port: Record) -> RouterLeg:
+    return RouterLeg(
+        port_id=port["id"],
+        network_id=port["network_id"],
+        mac=port["mac_address"],
+        addresses=_addresses(port),
+        admin_up=port["admin_state_up"],
+    )
+
+
+def _addresses(port: Record) -> tuple[LocalAddress, ...]:
+    return tuple(LocalAddress(address=one["ip_address"], subnet_id=one["subnet_id"]) for one in port["fixed_ips"])
+
+
 def _port(port: Record, facts: Facts) -> LocalPort:
-    addresses = [LocalAddress(address=one["ip_address"], subnet_id=one["subnet_id"]) for one in port["fixed_ips"]]
     return LocalPort(
         id=port["id"],
         network_id=port["network_id"],
         mac=port["mac_address"],
         server_id=port["device_id"],
-        addresses=tuple(addresses),
+        addresses=_addresses(port),
         allowed_pairs=tuple(_pair(one) for one in port["allowed_address_pairs"] or ()),
         port_security=port["port_security_enabled"],
         group_ids=tuple(port["security_groups"]),

@@ -21,7 +21,7 @@ def create_router(work: Work, values: Record) -> Record:
     gateway = values.get("external_gateway_info") or None
     _check_gateway(work, gateway)
     made = routers.create(work.session, row, gateway)
-    _router_changed(work, made)
+    router_changed(work, made)
     return made
 
 
@@ -30,7 +30,9 @@ def _check_gateway(work: Work, gateway: Record | None) -> None:
         work.find("network", gateway["network_id"])
 
 
-def _router_changed(work: Work, router: Record) -> None:
+def router_changed(work: Work, router: Record) -> None:
+    """It is somewhere, and that host and those of its networks hear of it."""
+    work.routers.add(router["id"])
     work.networks.update(
         port["network_id"] for port in routers.interfaces(work.session, [router["id"]])[router["id"]]
     )
@@ -43,7 +45,7 @@ def _router_changed(work: Work, router: Record) -> None:
 def change_router(work: Work, router_id: str, values: Record) -> Record:
     """Routes lead to where the router is."""
     old = work.own("router", router_id)
-    _router_changed(work, old)
+    router_changed(work, old)
     row = {k: v for k, v in values.items() if k != "external_gateway_info"}
     if "external_gateway_info" in values:
         gateway = values["external_gateway_info"] or None
@@ -54,7 +56,7 @@ def change_router(work: Work, router_id: str, values: Record) -> Record:
     if row:
         routers.change(work.session, router_id, row)
     new = routers.get(work.session, router_id)
-    _router_changed(work, new)
+    router_changed(work, new)
     return new
 
 
@@ -77,14 +79,14 @@ def _check_routes(work: Work, router_id: str, routes: list[Record]) -> None:
 
 def delete_router(work: Work, router_id: str) -> None:
     """With its gateway."""
-    _router_changed(work, work.own("router", router_id))
+    router_changed(work, work.own("router", router_id))
     routers.remove(work.session, router_id)
 
 
 def add_interface(work: Work, router_id: str, wanted: Record) -> Record:
     """Either a subnet or a port."""
     router = work.own("router", router_id)
-    _router_changed(work, router)
+    router_changed(work, router)
     subnet_id, port_id = wanted.get("subnet_id"), wanted.get("port_id")
     if (subnet_id is None) == (port_id is None):
         raise BadRouterRequest(reason="Exactly one of subnet_id and port_id must be specified")
@@ -108,7 +110,7 @@ def _interface(router: Record, port: Record, subnet_id: str | None) -> Record:
 def remove_interface(work: Work, router_id: str, wanted: Record) -> Record:
     """By subnet, by port, or by both if they agree."""
     router = work.own("router", router_id)
-    _router_changed(work, router)
+    router_changed(work, router)
     subnet_id, port_id = wanted.get("subnet_id"), wanted.get("port_id")
     if subnet_id is None and port_id is None:
         raise BadRouterRequest(reason="Either subnet_id or port_id must be specified")

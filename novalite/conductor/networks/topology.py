@@ -39,6 +39,7 @@ def ensure(work: Work, project_id: str) -> str:
         gateway = {"network_id": outside["id"]}
         router = services.create_router(work, {**owned, "name": ROUTER, "external_gateway_info": gateway})
         routers.add_subnet(work.session, router["id"], subnet)
+        services.router_changed(work, router)
     return str(network["id"])
 
 
@@ -50,6 +51,7 @@ def remove(work: Work, project_id: str) -> None:
         raise NetworkNotFound(network_id=NETWORK)
     chosen = (Router.project_id == project_id) & (Router.name == ROUTER)
     for router in rows.fetch(work.session, Router, chosen):
+        services.router_changed(work, router)
         for port in routers.interfaces(work.session, [router["id"]])[router["id"]]:
             if port["network_id"] == network["id"]:
                 routers.drop_port(work.session, router["id"], port["id"])

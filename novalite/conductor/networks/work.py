@@ -10,22 +10,25 @@ from oslo_config.cfg import ConfigOpts
 from sqlalchemy.orm import Session
 
 from novalite.context import Context
-from novalite.db.networks import groups, kinds, quotas
+from novalite.db.networks import groups, kinds, placing, quotas
 from novalite.objects.base import Record
 from novalite.objects.networks import KINDS, Kind
 
 
 @dataclass
 class Work:
-    """`conf` is [networks]. Hosts, networks and groups collect what compute hosts have to hear of; `gone` are ports
-    of servers that were deleted."""
+    """`conf` is [networks]; `down_after`: seconds after which a host that is not heard of is down. Hosts, networks and
+    groups collect what compute hosts have to hear of; `routers` have to be somewhere; `gone` are ports of servers that
+    were deleted."""
 
     session: Session
     ctx: Context
     conf: Any
+    down_after: float
     hosts: set[str] = field(default_factory=set)
     networks: set[str] = field(default_factory=set)
     groups: set[str] = field(default_factory=set)
+    routers: set[str] = field(default_factory=set)
     gone: list[Record] = field(default_factory=list)
 
     def find(self, kind: Kind, resource_id: str) -> Record:
@@ -51,7 +54,11 @@ class Work:
                 self.hosts.add(port["host"])
 
     def settle(self) -> Work:
-        """The last thing in the transaction: groups as hosts."""
+        """The last thing in the transaction: routers have hosts, if any can carry them, and groups are hosts."""
+        if self.routers:
+            there = placing.willing(self.session, self.down_after)
+            for router_id in sorted(self.routers):
+                self.hosts.update(placing.place(self.session, router_id, there))
         if self.groups:
             self.hosts.update(groups.hosts_of(self.session, self.groups))
         return self

@@ -29,6 +29,7 @@ from novalite.conductor.env import Env
 from novalite.conductor.periodic.confirm_resizes import ConfirmResizes
 from novalite.conductor.periodic.image_requests import AskForImages
 from novalite.conductor.periodic.offload_shelved import OffloadShelved
+from novalite.conductor.periodic.place_routers import PlaceRouters
 from novalite.conductor.periodic.poll_rebooting import PollRebooting
 from novalite.conductor.periodic.poll_rescued import PollRescued
 from novalite.conductor.periodic.reclaim_deleted import ReclaimDeleted
@@ -59,6 +60,7 @@ JOBS: tuple[type, ...] = (
     AskForImages,
     ConfirmResizes,
     OffloadShelved,
+    PlaceRouters,
     PollRebooting,
     PollRescued,
     ReclaimDeleted,

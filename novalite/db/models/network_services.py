@@ -62,7 +62,8 @@ class PortGroup(Base):
 
 class Router(Base):
     """Joins subnets with one another and with an external network. Its interfaces are ports with its id as
-    `device_id`; `gateway_port_id` is the one on the external network; `host` is where it runs."""
+    `device_id`; `gateway_port_id` is the one on the external network; `host` is where it is carried, or
+    will be; `status` is ACTIVE once that host says so."""
 
     __tablename__ = "routers"
 
@@ -71,7 +72,7 @@ class Router(Base):
     name: Mapped[str] = mapped_column(String(255), default="")
     description: Mapped[str] = mapped_column(String(255), default="")
     admin_state_up: Mapped[bool] = mapped_column(default=True)
-    status: Mapped[str] = mapped_column(String(16), default="ACTIVE")
+    status: Mapped[str] = mapped_column(String(16), default="DOWN")
     external_network_id: Mapped[str | None] = mapped_column(String(36), index=True)
     gateway_port_id: Mapped[str | None] = mapped_column(String(36))
     enable_snat: Mapped[bool] = mapped_column(default=True)

@@ -108,7 +108,7 @@ def point(session: Session, floating_ip_id: str, port: Record | None, fixed: str
         raise taken
     try:
         with session.begin_nested():
-            rows.touch(session, row, row.id == floating_ip_id, status="ACTIVE", **values)
+            rows.touch(session, row, row.id == floating_ip_id, status="DOWN", **values)
     except IntegrityError:
         raise taken from None
     return get(session, floating_ip_id)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from novalite.db.models.base import now
 from novalite.db.models.compute import Server
 from novalite.db.models.network_hosts import NetworkHost
-from novalite.db.models.network_services import PortGroup
+from novalite.db.models.network_services import PortGroup, Router
 from novalite.db.models.networks import IpAllocation, Network, NetworkPort
-from novalite.db.networks import groups, ports, rows, subnets
+from novalite.db.networks import floating_ips, groups, placing, ports, rows, subnets
 from novalite.objects.base import Record
 
 GUESTS = NetworkPort.device_owner.like("compute:%")
 """Ports of servers; others are nobody's or the service's own."""
+PLUGGED = or_(GUESTS, NetworkPort.device_owner.in_(placing.PLUGS))
+"""Ports that are on a host: those of servers and of routers."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Facts:
     """Of one host: its guests' ports (records of db.networks.ports) with the networks they are on and these networks'
     `subnets`; `others`: (network_id, mac, host, address) of guests' ports elsewhere on these networks; `addresses`:
     host -> end of its tunnels; `rules` by group of the ports, `members` by remote group; `names`: server -> host name.
+    Of the `routers` that it carries: `legs` (their ports) by router, what they translate, and those that `let_go`:
+    seconds, by router.
     """
 
     ports: list[Record] = field(default_factory=list)
@@ -36,14 +40,20 @@ class Facts:
     rules: dict[str, list[Record]] = field(default_factory=dict)
     members: dict[str, list[str]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    routers: list[Record] = field(default_factory=list)
+    legs: dict[str, list[Record]] = field(default_factory=dict)
+    floating: list[Record] = field(default_factory=list)
+    let_go: Mapping[str, float] = field(default_factory=dict)
 
 
 def facts(session: Session, host: str) -> Facts:
-    """A dozen statements, however much there is; one where the host has no ports."""
-    mine = ports.fetch(session, NetworkPort.host == host, GUESTS, order=(NetworkPort.id,))
-    if not mine:
-        return Facts()
-    net_ids = sorted({port["network_id"] for port in mine})
+    """A dozen statements, however much there is, three more for routers; two where the host has no ports."""
+    plugged = ports.fetch(session, NetworkPort.host == host, PLUGGED, order=(NetworkPort.id,))
+    routers = rows.fetch(session, Router, Router.host == host, order=(Router.id,))
+    if not plugged:
+        return Facts(routers=routers)
+    mine = [port for port in plugged if port["device_owner"] not in placing.PLUGS]
+    net_ids = sorted({port["network_id"] for port in plugged})
     others = _others(session, host, net_ids)
     rules = groups.rules_of(session, sorted({one for port in mine for one in port["security_groups"]}))
     remote = {
@@ -61,8 +71,19 @@ def facts(session: Session, host: str) -> Facts:
         addresses={row.host: row.address for row in session.execute(ends)} if others else {},
         rules=rules,
         members=groups.members(session, sorted(remote)),
-        names={row.id: row.hostname for row in session.execute(called)},
+        names={row.id: row.hostname for row in session.execute(called)} if mine else {},
+        routers=routers,
+        legs=_legs(plugged, routers),
+        floating=floating_ips.of_routers(session, [one["id"] for one in routers]),
     )
+
+
+def _legs(plugged: list[Record], routers: list[Record]) -> dict[str, list[Record]]:
+    legs: dict[str, list[Record]] = {one["id"]: [] for one in routers}
+    for port in plugged:
+        if port["device_owner"] in placing.PLUGS and port["device_id"] in legs:
+            legs[port["device_id"]].append(port)
+    return legs
 
 
 def _others(session: Session, host: str, network_ids: list[str]) -> list[tuple[str, str, str, str | None]]:
@@ -70,36 +91,39 @@ def _others(session: Session, host: str, network_ids: list[str]) -> list[tuple[s
     query = (
         select(port.network_id, port.mac_address, port.host, held.ip_address)
         .outerjoin(held, held.port_id == port.id)
-        .where(port.network_id.in_(network_ids), port.host.not_in(["", host]), GUESTS)
+        .where(port.network_id.in_(network_ids), port.host.not_in(["", host]), PLUGGED)
         .order_by(port.host, port.mac_address, held.position)
     )
     return [(row[0], row[1], row[2], row[3]) for row in session.execute(query)]
 
 
-def said(session: Session, host: str, address: str) -> bool:
-    """A host's end of tunnels is there; True when that is news."""
+def said(session: Session, host: str, address: str, physical: Iterable[str] | None = None) -> bool:
+    """A host's end of tunnels is there, and the physical networks from where it carries routers (None: it carries
+    none); True when its end is news."""
     row = NetworkHost
-    known = session.scalar(select(row.address).where(row.host == host))
-    if known == address:
+    able = {"physical_networks": sorted(physical or ()), "carries_routers": physical is not None}
+    query = select(row.address, row.physical_networks, row.carries_routers).where(row.host == host)
+    known = session.execute(query).first()
+    if known is not None and tuple(known) == (address, *able.values()):
         return False
     if known is None:
         try:
             with session.begin_nested():
-                session.execute(insert(row).values(host=host, address=address, said_at=now()))
+                session.execute(insert(row).values(host=host, address=address, said_at=now(), **able))
             return True
         except IntegrityError:  # said twice at once
             pass
-    session.execute(update(row).where(row.host == host).values(address=address, said_at=now()))
-    return True
+    session.execute(update(row).where(row.host == host).values(address=address, said_at=now(), **able))
+    return known is None or known.address != address
 
 
 def of_networks(session: Session, network_ids: Iterable[str]) -> set[str]:
-    """Hosts with guests on these networks, and hosts whose rules name a group of ports on them."""
+    """Hosts with guests or routers on these networks, and hosts whose rules name a group of ports on them."""
     wanted = list(network_ids)
     if not wanted:
         return set()
     port = NetworkPort
-    there = select(port.host).where(port.network_id.in_(wanted), port.host != "", GUESTS)
+    there = select(port.host).where(port.network_id.in_(wanted), port.host != "", PLUGGED)
     return set(session.scalars(there.distinct())) | set(groups.hosts_of(session, _groups_on(session, wanted)))
 
 

@@ -128,7 +128,7 @@ def _plug(session: Session, router_id: str, wanted: Record) -> str:
         raise BadRouterRequest(reason=f"Network {network['id']} is not an external network")
     port = ports.create(session, {
         "network_id": network["id"], "project_id": "", "device_id": router_id, "device_owner": ROUTER_GATEWAY,
-        "fixed_ips": wanted.get("external_fixed_ips"), "status": "ACTIVE", "port_security_enabled": False,
+        "fixed_ips": wanted.get("external_fixed_ips"), "port_security_enabled": False,
     })  # fmt: skip
     return str(port["id"])
 
@@ -159,8 +159,7 @@ def add_subnet(session: Session, router_id: str, subnet: Record) -> Record:
                 return ports.change(session, port["id"], {"fixed_ips": [*port["fixed_ips"], address]})
     return ports.create(session, {
         "network_id": subnet["network_id"], "project_id": router["project_id"], "device_id": router_id,
-        "device_owner": ROUTER_INTERFACE, "fixed_ips": [address], "status": "ACTIVE",
-        "port_security_enabled": False,
+        "device_owner": ROUTER_INTERFACE, "fixed_ips": [address], "port_security_enabled": False,
     })  # fmt: skip
 
 
@@ -173,7 +172,7 @@ def add_port(session: Session, router_id: str, port: Record) -> Record:
     _check_subnets(session, router_id, rows.fetch(session, Subnet, Subnet.id.in_(ids)))
     if port["device_id"]:
         return ports.take(session, port["id"], "", "")  # never free: says whose it is
-    return ports.take(session, port["id"], router_id, ROUTER_INTERFACE, status="ACTIVE")
+    return ports.take(session, port["id"], router_id, ROUTER_INTERFACE, status="DOWN")
 
 
 def _check_subnets(session: Session, router_id: str, new: list[Record]) -> list[Record]:

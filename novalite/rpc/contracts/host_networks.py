@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from novalite.context import Context
-from novalite.objects.host_networks import HostNetworks
+from novalite.objects.host_networks import CarriedRouter, HostNetworks
 from novalite.rpc.contracts.base import Contract, call, cast
 
 
@@ -11,9 +11,17 @@ class WantedNetworks(Contract, topic="conductor", namespace="wanted_networks", v
     """compute -> conductor."""
 
     @call(timeout=20)
-    def of_host(self, ctx: Context, host: str, address: str, known: str = "") -> HostNetworks | None:
+    def of_host(
+        self, ctx: Context, host: str, address: str, known: str = "", physical: tuple[str, ...] | None = None
+    ) -> HostNetworks | None:
         """Everything that the host must enforce; None when it is what the host knows, by its version. `address` is
-        its end of tunnels: hosts of the same networks are told when it is another one."""
+        its end of tunnels: hosts of the same networks are told when it is another one. `physical`: physical networks
+        that the host has, None when it carries no routers; heard where nothing is `known`."""
+        raise NotImplementedError
+
+    @call(timeout=20)
+    def carried(self, ctx: Context, host: str, routers: tuple[CarriedRouter, ...]) -> None:
+        """These routers, and no others, are carried by the host as it was told last."""
         raise NotImplementedError
 
 

@@ -143,7 +143,7 @@ def test_a_floating_address_stands_for_a_port(ada: Neutron, admin: Neutron, bob:
     pointed = ada.put("floatingip", floating["id"], port_id=port["id"])
     seen = {name: pointed[name] for name in ("status", "router_id", "fixed_ip_address")}
     assert seen == {
-        "status": "ACTIVE", "router_id": router["id"], "fixed_ip_address": port["fixed_ips"][0]["ip_address"],
+        "status": "DOWN", "router_id": router["id"], "fixed_ip_address": port["fixed_ips"][0]["ip_address"],
     }  # fmt: skip
     assert pointed["port_details"]["mac_address"] == port["mac_address"]
     twice = ada.refuses("floatingip", floating_network_id=outside, port_id=port["id"])

@@ -13,10 +13,10 @@ import pytest
 from novalite.compute.networks import GuestNetworks, NetworkNewsEndpoint
 from novalite.conf.load import for_tests
 from novalite.context import Context, system
-from novalite.errors import BuildFailed, NetworksNotReady
+from novalite.errors import BuildFailed, Conflict, NetworksNotReady
 from novalite.networks.on_host.commands import NetworkCommandFailed
 from novalite.networks.on_host.plan import Plan
-from novalite.objects.host_networks import HostNetworks, LocalPort, Vif
+from novalite.objects.host_networks import CarriedRouter, HostNetworks, LocalPort, Vif
 from novalite.rpc.client import Client
 from novalite.rpc.contracts.host_networks import NetworkNews, WantedNetworks
 from novalite.rpc.contracts.interfaces import GuestInterfaces
@@ -32,14 +32,26 @@ class ScriptedConductor(WantedNetworks):
     def __init__(self) -> None:
         self.ports: tuple[LocalPort, ...] = ()
         self.asked: list[str] = []
+        self.physical: list[tuple[str, ...] | None] = []
+        self.carry: tuple[CarriedRouter, ...] = ()
+        self.deaf = 0
         self.open = threading.Event()
         self.open.set()
 
-    def of_host(self, ctx: Context, host: str, address: str, known: str = "") -> HostNetworks | None:
+    def of_host(
+        self, ctx: Context, host: str, address: str, known: str = "", physical: tuple[str, ...] | None = None
+    ) -> HostNetworks | None:
         self.open.wait(20)
+        self.physical.append(physical)
         self.asked.append(known)
         version = ",".join(port.id for port in self.ports) or "none"
         return None if known == version else wanted(*self.ports, version=version)
+
+    def carried(self, ctx: Context, host: str, routers: tuple[CarriedRouter, ...]) -> None:
+        if self.deaf:
+            self.deaf -= 1
+            raise Conflict("not now")
+        self.carry = routers
 
 
 class ScriptedMachine:
@@ -50,13 +62,15 @@ class ScriptedMachine:
         self.made: list[tuple[str, bool]] = []
         self.errors: list[Exception] = []
         self.refused: dict[str, str] = {}
+        self.carried: tuple[CarriedRouter, ...] = ()
 
     def apply(self, state: HostNetworks, thorough: bool) -> Plan:
         if self.errors:
             raise self.errors.pop(0)
         self.made.append((state.version, thorough))
         ports = () if self.refused else state.ports
-        return Plan(ports={port.id: port.network_id for port in ports}, refused=self.refused)
+        there = {port.id: port.network_id for port in ports}
+        return Plan(ports=there, refused=self.refused, carried=self.carried)
 
 
 class Keeper:
@@ -224,3 +238,27 @@ def test_once_in_a_while_everything_is_looked_at():
         assert keeper.machine.made[1] == ("none", True)
     finally:
         keeper.close()
+
+
+def test_which_routers_are_carried_is_said_until_it_is_heard_and_guests_do_not_wait_for_it():
+    router = CarriedRouter(id="router", port_ids=("leg",))
+    keeper = Keeper(**{"host_networks.physical_interfaces": {"office": "eth9"}})
+    try:
+        keeper.conductor.deaf, keeper.machine.carried, keeper.conductor.ports = 2, (router,), (a_port(5),)
+        keeper.networks.start()
+        keeper.networks.ready(spec(a_port(5)))
+        assert keeper.conductor.physical[0] == ("office",)
+        until(lambda: keeper.conductor.carry == (router,))
+        assert keeper.conductor.deaf == 0
+        keeper.machine.carried, keeper.conductor.ports = (), ()
+        keeper.tell()
+        until(lambda: keeper.conductor.carry == ())
+    finally:
+        keeper.close()
+    silent = Keeper(**{"host_networks.routers": False})
+    try:
+        silent.networks.start()
+        assert silent.networks.settle(10)
+        assert silent.conductor.physical[0] is None
+    finally:
+        silent.close()
