@@ -64,11 +64,12 @@ class Snapshots(Protocol):
 
 @runtime_checkable
 class Driver(Protocol):
-    """A hypervisor. `needs_images` is False for drivers that build no disks. Those whose guests have network cards
-    that this host has to connect say `needs_networks = True`."""
+    """A hypervisor. `needs_images` is False for drivers that build no disks, `needs_networks` for those whose guests
+    have no network cards that this host would have to connect."""
 
     name: str
     needs_images: bool
+    needs_networks: bool
 
     def start(self, watcher: Watcher) -> None:
         """Connect; raises DriverUnavailable. Later losses are repaired by the driver itself."""

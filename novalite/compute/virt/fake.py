@@ -114,6 +114,7 @@ class FakeDriver:
         self.conf, self.host = conf, host or conf.host
         options = conf.fake_driver
         self.needs_images = options.needs_images
+        self.needs_networks = False
         self.drives = ConfigDrives(conf)
         self.faults = Faults(options.delays, self._path(options.failures_file))
         self._lock = threading.Lock()
