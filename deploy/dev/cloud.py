@@ -31,6 +31,7 @@ from deploy.dev.service import Service
 from deploy.dev.settings import write_config, write_credentials, write_private
 from novalite.networks.on_host.commands import Commands
 from novalite.networks.on_host.dnsmasq import Servers
+from novalite.networks.on_host.metadata import MetadataProxy
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,6 +68,7 @@ class Plan:
             ("conductor", self.conductors),
             ("scheduler", self.schedulers),
             ("api", self.apis),
+            ("metadata", int(self.options.get("networks.service") == "embedded")),
             ("compute", self.computes),
         )
         return [f"{kind}-{i}" for kind, count in kinds for i in range(1, count + 1)]
@@ -143,6 +145,7 @@ class Cloud(Service):
             list(pool.map(Daemon.stop, [self._front(), *members]))
         for name in self.plan.members:  # DHCP servers outlive their daemon, as they should elsewhere
             Servers(self.state / name / "networks", Commands()).converge((), set())
+            MetadataProxy(self.state / name / "networks-metadata").end()
         for service in (self.hypervisors, self.broker, self.database):
             if service is not None:
                 service.end()
@@ -198,7 +201,7 @@ class Cloud(Service):
 
     def _all_up(self) -> bool:
         up = {service["host"] for service in self.services() if service["state"] == "up"}
-        return all(name in up for name in self.plan.members if not name.startswith("api-"))
+        return all(name in up for name in self.plan.members if not name.startswith(("api-", "metadata-")))
 
     def _casualty(self) -> str | None:
         for name in self.plan.members:
@@ -222,6 +225,9 @@ class Cloud(Service):
         if not password_file.exists():
             write_private(password_file, secrets.token_urlsafe(12))
         password = password_file.read_text()
+        secret_file = self.state / "etc" / "metadata-secret"
+        if not secret_file.exists():
+            write_private(secret_file, secrets.token_hex(32))
         for name in self.plan.members:
             write_config(self.config_file(name), self._options(name))
         write_credentials(self.state, self.url, password)
@@ -248,6 +254,7 @@ class Cloud(Service):
                 "images.store_path": str(self.state / "images"),
             },
             "scheduler": {},
+            "metadata": {"metadata.listen": "127.0.0.1"},
             "api": {
                 "api.listen": "127.0.0.1",
                 "api.port": str(self.port(name)) if kind == "api" else "",
@@ -263,7 +270,15 @@ class Cloud(Service):
             libvirt = {"libvirt.virt_type": "qemu", "libvirt.connection_uri": self.uri(int(number))}
             own["compute"].update(libvirt, **self._place(int(number)))
         conductor = {"api.public_url": self.url} if kind == "conductor" else {}
-        return {**common, **own[kind], **conductor, **self.plan.options}
+        return {**common, **own[kind], **conductor, **self._metadata(kind), **self.plan.options}
+
+    def _metadata(self, kind: str) -> dict[str, str]:
+        """The metadata service and the conductors know the secret; hosts are told by the latter."""
+        if kind not in ("metadata", "conductor") or "metadata-1" not in self.plan.members:
+            return {}
+        port = self.port("metadata-1")
+        place = {"metadata.port": str(port)} if kind == "metadata" else {"metadata.url": f"http://127.0.0.1:{port}"}
+        return {"metadata.secret": (self.state / "etc" / "metadata-secret").read_text(), **place}
 
     def _place(self, i: int) -> dict[str, str]:
         """Where the networks of hypervisor host `i` are, when that is not here."""

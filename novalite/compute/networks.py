@@ -111,7 +111,10 @@ class GuestNetworks:
 
     def trouble(self) -> str:
         """What is wrong with them, in words; empty when nothing is."""
-        return self.problem or ("" if self._thread is None else self._error)
+        if self.problem or self._thread is None:
+            return self.problem or ""
+        unserved = self._machine.unserved
+        return self._error or (f"guests cannot read about themselves: {unserved}" if unserved else "")
 
     # --- guests -------------------------------------------------------------------------------
 
@@ -184,7 +187,7 @@ class GuestNetworks:
             address = self._machine.settings.address
             said = self._conductor.of_host(system(), self.host, address, known, self._physical())
             if said is None and not thorough:
-                return self._tell()
+                return self._tell() and not self._machine.unserved
             wanted = said if said is not None else self._wanted
             assert wanted is not None
             plan = self._machine.apply(wanted, thorough)
@@ -202,7 +205,7 @@ class GuestNetworks:
             self._refused, self._error = plan.refused, ""
         self._untold = self._untold or bool(self._carried or plan.carried)
         self._carried = plan.carried
-        return self._tell()
+        return self._tell() and not self._machine.unserved
 
     def _physical(self) -> tuple[str, ...] | None:
         """Physical networks from where this host carries routers; None when it carries none."""

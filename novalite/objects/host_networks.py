@@ -181,11 +181,21 @@ class CarriedRouter(Message):
     floating: tuple[FloatingIp, ...] = ()
 
 
+class MetadataAccess(Message):
+    """conductor -> compute: how a host asks the metadata service for its guests: at `url`, signing as `host` with a key
+    that is the host's alone."""
+
+    url: str
+    host: str
+    key: str = Field(repr=False)
+
+
 class HostNetworks(Message):
     """conductor -> compute: everything one host must enforce, and nothing that concerns others only.
 
     `version` is another one whenever anything in it is. `members` has the addresses (also CIDRs) of the ports,
-    on any host, of every group that a rule in `groups` names as remote.
+    on any host, of every group that a rule in `groups` names as remote. `metadata` None: guests are not told of
+    themselves on their networks.
     """
 
     host: str
@@ -195,3 +205,4 @@ class HostNetworks(Message):
     groups: tuple[SecurityGroup, ...] = ()
     routers: tuple[HostRouter, ...] = ()
     members: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    metadata: MetadataAccess | None = None

@@ -16,6 +16,7 @@ from novalite.objects.host_networks import (
     HostRouter,
     LocalAddress,
     LocalPort,
+    MetadataAccess,
     Peer,
     RemotePort,
     RouterLeg,
@@ -25,7 +26,7 @@ from novalite.objects.host_networks import (
 from novalite.objects.ip_ranges import whole
 
 
-def host_networks(host: str, facts: Facts) -> HostNetworks:
+def host_networks(host: str, facts: Facts, metadata: MetadataAccess | None = None) -> HostNetworks:
     """What the host must enforce; its version is made of all of it."""
     groups = sorted({one for port in facts.ports for one in port["security_groups"]})
     made = HostNetworks(
@@ -35,6 +36,7 @@ def host_networks(host: str, facts: Facts) -> HostNetworks:
         groups=tuple(SecurityGroup(id=one, rules=_rules(facts.rules.get(one, []))) for one in groups),
         routers=tuple(_router(one, facts) for one in facts.routers),
         members={group: tuple(sorted(found)) for group, found in sorted(facts.members.items())},
+        metadata=metadata,
     )
     version = hashlib.sha256(made.model_dump_json().encode()).hexdigest()
     return made.model_copy(update={"version": version})

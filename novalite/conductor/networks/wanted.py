@@ -11,7 +11,8 @@ from novalite.conductor.networks import changes
 from novalite.conductor.networks.host_view import host_networks
 from novalite.context import Context
 from novalite.db.networks import hosts, placing
-from novalite.objects.host_networks import CarriedRouter, HostNetworks
+from novalite.objects.host_networks import CarriedRouter, HostNetworks, MetadataAccess
+from novalite.objects.metadata_signature import host_key
 from novalite.rpc.contracts.host_networks import WantedNetworks
 
 SPARE = 5.0
@@ -35,7 +36,7 @@ class WantedNetworksEndpoint(WantedNetworks):
                 facts = hosts.facts(session, host)
             changes.changed(self.env, ctx, network_ids=[net["id"] for net in facts.networks])
         with self.env.db.read() as session:
-            made = host_networks(host, self._facts(session, host))
+            made = host_networks(host, self._facts(session, host), self._metadata(host))
         return None if made.version == known else made
 
     def _facts(self, session: Session, host: str) -> hosts.Facts:
@@ -50,3 +51,9 @@ class WantedNetworksEndpoint(WantedNetworks):
 
     def carried(self, ctx: Context, host: str, routers: tuple[CarriedRouter, ...]) -> None:
         self.env.db.run(lambda session: placing.carried(session, host, routers))
+
+    def _metadata(self, host: str) -> MetadataAccess | None:
+        own = self.env.conf.metadata
+        if not own.url or not own.secret:
+            return None
+        return MetadataAccess(url=own.url, host=host, key=host_key(own.secret, host))

@@ -12,6 +12,7 @@ import shutil
 import signal
 import stat
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from novalite.networks.on_host import dhcp
@@ -26,6 +27,7 @@ shift 9
 ip link set dev lo up
 ip link add name "$inside" address "$mac" mtu "$mtu" type veth peer name "$device" mtu "$mtu" netns "$outside"
 ip address add "$address/32" dev "$inside"
+ip address add fe80::a9fe:a9fe/64 dev "$inside" nodad 2>/dev/null || true
 ip link set dev "$inside" up
 for range; do ip route replace "$range" dev "$inside" scope link; done
 exec "$dnsmasq" "--conf-file=$config" ${user:+"--user=$user"}
@@ -54,6 +56,10 @@ class Servers:
                 failed[one.network_id] = error.sentence
                 self._end(one.network_id)
         return lines, failed
+
+    def processes(self, network_ids: Iterable[str]) -> dict[str, int]:
+        """Of those networks whose server runs: its process, in whose namespace it listens."""
+        return {one: pid for one in network_ids if (pid := self._pid(one)) is not None}
 
     def _one(self, server: dhcp.Server, joined: bool) -> list[str]:
         folder = self.folder / server.network_id

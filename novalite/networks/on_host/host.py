@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from novalite.networks.on_host import dnsmasq, links, router_spaces
+from novalite.networks.on_host import dnsmasq, links, metadata, router_spaces
 from novalite.networks.on_host.commands import PACKAGES, Commands, NetworkCommandFailed, find
 from novalite.networks.on_host.plan import Host, Plan, plan
 from novalite.networks.on_host.ruleset import HOOKS, Ruleset, removal, transaction
@@ -48,7 +48,10 @@ class NetworkHost:
         self._commands = Commands(settings.namespace)
         self._servers = dnsmasq.Servers(folder, self._commands)
         self._routers = router_spaces.Routers(folder.with_name(f"{folder.name}-routers"), self._commands)
+        self._proxy = metadata.MetadataProxy(folder.with_name(f"{folder.name}-metadata"))
         self._rules: Ruleset | None = None
+        self.unserved = ""
+        """Why guests here cannot read about themselves; empty when they can, or are not to."""
 
     def apply(self, wanted: HostNetworks, thorough: bool = False) -> Plan:
         """Make it so, and answer what was planned. Raises NetworkCommandFailed; doing it again goes on from there.
@@ -68,6 +71,7 @@ class NetworkHost:
         self._commands.batch("ip", joining)
         self._commands.batch("bridge", links.forwarding(made, found))
         made = made.without(failed).with_routers(wanted)
+        self._tell_guests(wanted, made)
         return made.without_routers(self._routers.converge(made.routers, found, thorough))
 
     def _devices(self, made: Plan, found: links.Links) -> dict[str, str]:
@@ -81,9 +85,21 @@ class NetworkHost:
             return dict.fromkeys(failed, error.sentence)
         return {}
 
+    def _tell_guests(self, wanted: HostNetworks, made: Plan) -> None:
+        """A network is no worse for guests that cannot read about themselves: it is said, and tried again."""
+        servers = self._servers.processes(one.network_id for one in made.servers)
+        try:
+            self._proxy.converge(wanted.metadata, servers)
+            self.unserved = ""
+        except (NetworkCommandFailed, OSError) as error:
+            if self.unserved != str(error):
+                LOG.warning("Guests cannot read about themselves, trying again: %s", error)
+            self.unserved = str(error)
+
     def _withdraw(self) -> None:
         """There are no networks here: a host that never had any is not touched, one that had is as before."""
         self._servers.converge((), set())
+        self._proxy.converge(None, {})
         self._routers.converge((), {}, thorough=False)
         if self._rules is not None:
             self._commands.run(["nft", "-f", "-"], said=removal())

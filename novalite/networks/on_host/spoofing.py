@@ -16,13 +16,17 @@ UNSPECIFIED_V6 = "ip6 saddr :: icmpv6 type { 131, 132, 133, 135, 143 } accept"
 """Before a guest has an address: MLD, router and neighbour solicitation (duplicate address detection)."""
 
 
+METADATA_V4, METADATA_V6 = "169.254.169.254", "fe80::a9fe:a9fe"
+"""Where guests read about themselves."""
+
+
 @lru_cache(maxsize=4096)
 def rules(port: LocalPort) -> tuple[str, ...]:
     """In order; the last one decides. Remembered, because of all ports of a host few are ever new."""
     if not port.admin_up:
         return ("drop",)
     if not port.port_security:
-        return ("accept",)
+        return (*_metadata(port), "accept")
     own = sources(port)
     macs = ", ".join(own)
     found = [f"ether saddr != {{ {macs} }} drop"]
@@ -32,11 +36,22 @@ def rules(port: LocalPort) -> tuple[str, ...]:
         "ether type arp drop",
         "ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept",
         "ether type ip udp sport 67 drop",
+        *_metadata(port),
     ]
     for mac, addresses in own.items():
         if v4 := of_version(addresses, 4):
             found.append(f"ether saddr {mac} ip saddr {{ {', '.join(v4)} }} accept")
     return (*found, *_ipv6(own), "drop")
+
+
+def _metadata(port: LocalPort) -> Rules:
+    """Guests are known to the metadata service by their addresses: nobody asks it from another one, whatever else the
+    port may send from."""
+    v4 = of_version([one.address for one in port.addresses], 4)
+    return [
+        f"ip daddr {METADATA_V4} ip saddr != {{ {', '.join(['0.0.0.0', *v4])} }} drop",
+        f"ip6 daddr {METADATA_V6} ip6 saddr != {link_local(port.mac)} meta l4proto tcp drop",
+    ]
 
 
 def sources(port: LocalPort) -> dict[str, list[str]]:

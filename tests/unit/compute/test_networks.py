@@ -63,6 +63,7 @@ class ScriptedMachine:
         self.errors: list[Exception] = []
         self.refused: dict[str, str] = {}
         self.carried: tuple[CarriedRouter, ...] = ()
+        self.unserved = ""
 
     def apply(self, state: HostNetworks, thorough: bool) -> Plan:
         if self.errors:
@@ -136,6 +137,17 @@ def test_a_guest_without_networks_does_not_care(keeper):
     assert keeper.networks.trouble() == keeper.obstacle
     with pytest.raises(NetworksNotReady, match="nft missing: apt-get install nftables"):
         keeper.networks.ready(spec(a_port(5)))
+
+
+def test_guests_that_cannot_read_about_themselves_run_all_the_same_and_it_is_tried_again(keeper):
+    keeper.machine.unserved = "the proxy does not start"
+    keeper.conductor.ports = (a_port(5),)
+    keeper.networks.start()
+    keeper.networks.ready(spec(a_port(5)))
+    assert keeper.networks.trouble() == "guests cannot read about themselves: the proxy does not start"
+    until(lambda: len(keeper.machine.made) >= 3)
+    keeper.machine.unserved = ""
+    assert keeper.networks.settle(10) and keeper.networks.trouble() == ""
 
 
 def test_a_driver_without_real_cards_has_nothing_made(keeper):
