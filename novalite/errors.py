@@ -200,6 +200,18 @@ class ServerNotRescuable(BadRequest):
     message = "Instance {server_id} cannot be rescued: {reason}"
 
 
+class ConsoleTypeInvalid(BadRequest):
+    message = "Invalid console type {kind}"
+
+
+class ConsoleTypeUnavailable(BadRequest):
+    message = "Unavailable console type {kind}."
+
+
+class ConsoleTokenInvalid(NotFound):
+    message = "Token not found"
+
+
 class FlavorNotFound(NotFound):
     message = "Flavor {flavor_id} could not be found."
 

@@ -75,6 +75,7 @@ _SECRET_PAIR = re.compile(
     re.IGNORECASE,
 )
 _SECRET_URL = re.compile(r"(://[^:/@\s]{0,255}:)[^@\s]{1,1024}@")
+_SECRET_PATH = re.compile(r"(/os-console-auth-tokens/|token%3D)[^\s/?&\"']+", re.IGNORECASE)
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
     9: "\t",
     10: "\\n",
@@ -87,7 +88,7 @@ def mask(text: str) -> str:
     """`text` with the values of password, secret and token fields, and passwords in URLs, starred."""
     if not _SECRET_WORDS.search(text):
         return text
-    text = _SECRET_URL.sub(r"\1***@", text)
+    text = _SECRET_PATH.sub(r"\1***", _SECRET_URL.sub(r"\1***@", text))
     return _SECRET_PAIR.sub(r"\g<key>***", text)
 
 

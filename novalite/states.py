@@ -164,6 +164,22 @@ ACTIONS: dict[str, ActionRule] = {
 POWER_VERBS = tuple(verb for verb, rule in ACTIONS.items() if rule.flow == "power")
 """Actions that are nothing but one order to the host of the server."""
 
+ENDS_CONSOLES = frozenset(
+    {"stop", "suspend", "rebuild", "rescue", "unrescue", "resize", "migrate", "live_migrate", "evacuate",
+     "revert_resize", "shelve", "shelveOffload"}
+)  # fmt: skip
+"""Actions after which the guest is not what, or not where, it was: URLs of its consoles are void from then on. So
+they are after a deletion, and when a guest stops on its own."""
+
+CONSOLE_TASKS = frozenset(
+    {rule.busy for verb, rule in ACTIONS.items() if verb not in ENDS_CONSOLES}
+    | {*REBOOT_TASKS, *HARD_REBOOT_TASKS, IMAGE_PENDING_UPLOAD, IMAGE_UPLOADING}
+)
+"""task_states during which a console may be opened, besides none."""
+
+CONSOLE_POWER = (PowerState.RUNNING, PowerState.PAUSED)
+"""Power states of guests that have a screen and a serial console."""
+
 PROGRESS = frozenset(
     {IMAGE_PENDING_UPLOAD, IMAGE_UPLOADING, SHELVING_IMAGE_PENDING_UPLOAD, SHELVING_IMAGE_UPLOADING}
 )

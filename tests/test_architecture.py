@@ -44,6 +44,7 @@ RULES = {
     "periodic": Rule((), "it runs jobs without knowing them"),
     "conf": Rule((), "options are read once, by whoever starts a daemon"),
     "rpc": Rule(("conf",), "the bus carries messages and knows no daemon"),
+    "pump": Rule((), "it carries bytes between any two ends"),
     "health": Rule((), "it answers for any daemon"),
     "guest_metadata": Rule((), "it is what a guest reads, made from a message"),
     "daemon": Rule(("conf", "health", "rpc.bus"), "it runs any daemon"),
@@ -51,12 +52,13 @@ RULES = {
     "conductor": Rule(("db", "rpc", "conf", "identity", "images"), "it decides; others it asks by RPC",
                       but_not=("identity.api", "identity.embedded", "images.api", "images.embedded")),
     "scheduler": Rule(("rpc",), "it proposes from what it is told: no database, no driver, no API"),
-    "compute": Rule(("rpc", "conf.load", "guest_metadata", "identity.port", "images.port", "networks.on_host",
-                     "scheduler.numa", "scheduler.pci"),
+    "compute": Rule(("rpc", "pump", "conf.load", "guest_metadata", "identity.port", "images.port",
+                     "networks.on_host", "scheduler.numa", "scheduler.pci"),
                     "a compute host holds no database password; it reports to the conductor by RPC"),
     "api": Rule(("rpc", "guest_metadata", "identity.port", "identity.embedded", "images.port", "images.embedded",
                  "networks.port", "networks.absent", "networks.embedded", "volumes.port", "volumes.absent"),
                 "it listens and holds no state; ask the conductor through rpc.client"),
+    "api.console_proxy": Rule(("rpc", "pump"), "a daemon of its own, which asks the conductor and knows no other part"),
     "identity": Rule(("rpc",), "a companion knows the bus and itself"),
     "images": Rule(("rpc",), "a companion knows the bus and itself"),
     "networks": Rule(("rpc",), "a companion knows the bus and itself"),
@@ -75,6 +77,8 @@ LIBRARIES = {
     "libvirt": ("compute.virt.libvirt",),
     "oslo_messaging": ("rpc", "cmd"),
     "numpy": ("scheduler",),
+    "websockify": ("api.console_proxy",),
+    "websocket": ("cli",),
 }
 """Libraries that belong to some folders only: what a daemon does not import it need not install or load."""
 

@@ -43,9 +43,16 @@ class RemoteConsole(Body):
     remote_console: Wanted
 
 
-@ROUTES.post("/servers/<server_id>/remote-consoles", since=6, policy=RULE, body=RemoteConsole, status=200)
+@ROUTES.post(
+    "/servers/<server_id>/remote-consoles",
+    since=6,
+    policy=RULE,
+    body=RemoteConsole,
+    status=200,
+    answer={"remote_console": {"protocol": str, "type": str, "url": str}},
+)
 def create(call: Call, server_id: str) -> Result:
-    """A URL to see the console at."""
+    """A URL to see the console at, valid for a while."""
     asked: Any = call.body.remote_console
-    open_console(call, server_id, asked.protocol, asked.type)
-    return None
+    url = open_console(call, server_id, asked.protocol, asked.type)
+    return {"remote_console": {"protocol": asked.protocol, "type": asked.type, "url": url}}

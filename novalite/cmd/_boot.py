@@ -49,10 +49,14 @@ def serve(
     argv: Sequence[str] | None = None,
     threads_only: bool = False,
     overrides: Mapping[str, Any] | None = None,
+    otherwise: str = "threads",
 ) -> int:
-    """The whole life of a daemon, from arguments to exit code: 0 ended, 1 broken, 2 bad configuration."""
+    """The whole life of a daemon, from arguments to exit code: 0 ended, 1 broken, 2 bad configuration.
+
+    `otherwise`: its `concurrency` where neither the files nor the environment say.
+    """
     files = parser(prog, what).parse_args(argv).config_files or default_files()
-    chosen = {"concurrency": "threads"} if threads_only else choose_concurrency(files)
+    chosen = {"concurrency": "threads"} if threads_only else choose_concurrency(files, otherwise)
     return run(prog, files, _apart(prog, wire), {**(overrides or {}), **chosen})
 
 
@@ -76,7 +80,7 @@ def default_files() -> list[str]:
     return [DEFAULT_FILE] if Path(DEFAULT_FILE).exists() else []
 
 
-def choose_concurrency(files: Sequence[str]) -> dict[str, str]:
+def choose_concurrency(files: Sequence[str], otherwise: str = "threads") -> dict[str, str]:
     """Patch the process for eventlet if `files` or the environment say so.
 
     Answers what overrides the files. An unknown word is left for the configuration to complain about.
@@ -84,6 +88,8 @@ def choose_concurrency(files: Sequence[str]) -> dict[str, str]:
     forced = chosen = os.environ.get(ENVIRONMENT)
     for name in files if not forced else ():
         chosen = _in_file(Path(name)) or chosen
+    if chosen is None and otherwise != "threads":
+        forced = chosen = otherwise
     if chosen == "eventlet":
         import warnings
 

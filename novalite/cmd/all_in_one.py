@@ -1,4 +1,4 @@
-"""`novalite up`: api, conductor, scheduler and compute in one process, over SQLite and the in-process bus.
+"""`novalite up`: api, conductor, scheduler, compute and consoles in one process, over SQLite and the in-process bus.
 
 The same parts as the daemons, wired to one bus. The first start makes the database, the first
 administrator and the credentials; all of it lives in one folder.
@@ -108,9 +108,10 @@ def default_driver() -> str:
 
 def parts(conf: Any, bus: Any, client: Any) -> Sequence[Any]:
     """Everything, in the order it starts; the API comes last, so that it answers when all is there."""
-    from novalite.cmd import api, compute, conductor, scheduler
+    from novalite.cmd import api, compute, conductor, console_proxy, scheduler
 
     front = api.part(conf, bus, client)
+    consoles = console_proxy.part(conf, client, _console_socket(conf))
     # The address must be known before the conductor hands out image URLs; the port may be 0.
     conf.set_override("public_url", public_url(conf, front.port), group="api")
     prepare(conf)
@@ -120,6 +121,7 @@ def parts(conf: Any, bus: Any, client: Any) -> Sequence[Any]:
         *scheduler.parts(conf, bus, client),
         *compute.parts(conf, bus, client),
         *told,
+        consoles,
         front,
     ]
 
@@ -141,6 +143,24 @@ def guests_told(conf: Any, client: Any) -> Sequence[Any]:
     if not own.secret:
         conf.set_override("secret", secrets.token_hex(32), group="metadata")
     return [part]
+
+
+def _console_socket(conf: Any) -> Any:
+    """Where the console proxy listens: as configured, else, where another cloud has that port, on any."""
+    from oslo_config.cfg import Locations
+
+    from novalite.api.console_proxy.server import listen
+    from novalite.errors import ConfigError
+
+    options = conf.consoles
+    try:
+        made = listen(options.listen, options.port)
+    except ConfigError:
+        if conf.get_location("port", "consoles").location is not Locations.opt_default:
+            raise
+        made = listen(options.listen, 0)
+    conf.set_override("port", made.getsockname()[1], group="consoles")
+    return made
 
 
 def public_url(conf: Any, port: int) -> str:

@@ -24,6 +24,7 @@ from oslo_config import cfg
 
 from novalite.compute import build
 from novalite.compute.build import Bench
+from novalite.compute.guest_consoles import GuestConsolesEndpoint
 from novalite.compute.guest_interfaces import GuestInterfacesEndpoint
 from novalite.compute.guest_questions import GuestQuestionsEndpoint
 from novalite.compute.guests import GuestsEndpoint
@@ -31,6 +32,7 @@ from novalite.compute.host_images import HostImagesEndpoint
 from novalite.compute.image_cache import ImageCache
 from novalite.compute.lifecycle import LifecycleWatcher
 from novalite.compute.networks import GuestNetworks, NetworkNewsEndpoint
+from novalite.compute.periodic.console_passwords import CycleConsolePasswords
 from novalite.compute.periodic.image_cache import AgeImageCache
 from novalite.compute.periodic.pending_deletes import PendingDeletes
 from novalite.compute.periodic.report_resources import ReportResources
@@ -82,6 +84,7 @@ class ComputeManager:
         self.networks = GuestNetworks(conf, client, self.host, self.driver.needs_networks)
         self.guests = GuestsEndpoint(conf, self.bench, self.desk, self.reporter, self.networks)
         self.images = HostImagesEndpoint(self.bench, self.desk, client, self.host)
+        self.consoles = GuestConsolesEndpoint(conf, self.driver)
         self._wire_periodics()
 
     def _wire_periodics(self) -> None:
@@ -90,6 +93,7 @@ class ComputeManager:
         self.sync = SyncPowerStates(driver, client, host, desk, self.reporter)
         self.cleanup = RunningDeleted(conf, driver, client, host, desk, self.reporter, self.unfinished)
         self.pending = PendingDeletes(conf, driver, client, host, desk, self.reporter, self.unfinished)
+        self.passwords = CycleConsolePasswords(self.consoles)
         self.ageing = AgeImageCache(self.bench.cache)
         self.recovery = Recovery(conf, driver, client, host, desk, self.sync, self.cleanup, self.pending)
 
@@ -99,7 +103,7 @@ class ComputeManager:
         """What this daemon answers on the topic `compute` at its host."""
         interfaces = GuestInterfacesEndpoint(self.driver, self.networks)
         news = NetworkNewsEndpoint(self.networks)
-        return [self.guests, self.images, GuestQuestionsEndpoint(self.driver), interfaces, news]
+        return [self.guests, self.images, GuestQuestionsEndpoint(self.driver), self.consoles, interfaces, news]
 
     def start(self) -> None:
         """Connect to the hypervisor, waiting for it as configured. Raises DriverUnavailable when given up, and
@@ -160,6 +164,7 @@ class ComputeManager:
         self._stopping.set()
         self.watcher.close()
         finished = self.desk.close(grace)
+        self.consoles.close()
         self.networks.stop()
         self.reporter.stop()
         if self._own_pools:
@@ -190,6 +195,7 @@ class ComputeManager:
                      lambda: options.running_deleted_instance_poll_interval),
             Periodic(f"pending_deletes{suffix}", self.pending.run, lambda: options.instance_delete_interval),
             Periodic(f"image_cache{suffix}", self.ageing.run, lambda: options.image_cache_manager_interval),
+            Periodic(f"console_passwords{suffix}", self.passwords.run, lambda: conf.vnc.password_cycle_interval),
         ]  # fmt: skip
 
     # --- called back -------------------------------------------------------------------------

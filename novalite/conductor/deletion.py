@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from novalite.conductor import resizing, server_images
 from novalite.conductor.env import Env
 from novalite.context import Context
-from novalite.db import servers
+from novalite.db import console_tokens, servers
 from novalite.db import tasks as db_tasks
 from novalite.objects.base import Record
 from novalite.objects.servers import Accepted
@@ -50,6 +50,7 @@ def begin(env: Env, session: Session, ctx: Context, server: Record, force: bool 
 def for_good(env: Env, session: Session, ctx: Context, server: Record) -> Accepted:
     """Open the task that deletes, and end every other: what they did is made gone."""
     server_id = server["id"]
+    console_tokens.revoke(session, server_id)
     server_images.abandon_tasks(env, session, server)
     server_images.forget_shelved(env, session, server)
     db_tasks.cancel_others(session, server_id)
@@ -71,6 +72,7 @@ def _begin_soft(env: Env, session: Session, ctx: Context, server_id: str) -> Acc
         return Accepted(server_id=server_id)
     if not _recoverable(server, under_way):
         return None
+    console_tokens.revoke(session, server_id)
     server_images.abandon_tasks(env, session, server)
     db_tasks.cancel_others(session, server_id)
     task_id = _open(env, session, ctx, "soft_delete", server, server["host"])

@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 from novalite.conductor import server_ports
 from novalite.conductor.env import Env
 from novalite.context import Context
-from novalite.db import hosts, servers
+from novalite.db import console_tokens, hosts, servers
 from novalite.db import tasks as db_tasks
 from novalite.db.models.base import now
 from novalite.errors import ServerNotFound
 from novalite.objects.servers import HostedServer, PowerChange, Verdict, WorkReport
 from novalite.rpc.contracts.servers import HostedServers
-from novalite.states import PROGRESS, SEEN, PowerState
+from novalite.states import CONSOLE_POWER, PROGRESS, SEEN, PowerState
 
 DELETED_FOR = timedelta(days=1)
 
@@ -75,6 +75,8 @@ class HostedServersEndpoint(HostedServers):
         values: dict[str, object] = {"power_state": int(power)}
         if landed := SEEN.get((server["vm_state"], power)):
             values["vm_state"] = landed
+        if power not in CONSOLE_POWER:
+            console_tokens.revoke(session, change.server_id)
         if server["power_state"] != int(power) or "vm_state" in values:
             servers.change_if_idle(session, change.server_id, server["vm_state"], **values)
             server_ports.follow(self.env, session, change.server_id)

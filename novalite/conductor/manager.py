@@ -36,6 +36,7 @@ ENDPOINTS = (
     ("novalite.conductor.interfaces", "InterfacesEndpoint"),
     ("novalite.conductor.guest_metadata", "GuestMetadataEndpoint"),
     ("novalite.conductor.diagnostics", "DiagnosticsEndpoint"),
+    ("novalite.conductor.consoles", "ConsolesEndpoint"),
     ("novalite.conductor.tags", "TagsEndpoint"),
     ("novalite.conductor.task_hints", "TasksEndpoint"),
     ("novalite.conductor.services", "ServicesEndpoint"),

@@ -23,7 +23,7 @@ from novalite.conductor import (
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, Prepared
 from novalite.context import Context
-from novalite.db import flavors, keypairs, servers
+from novalite.db import console_tokens, flavors, keypairs, servers
 from novalite.db import server_groups as db_groups
 from novalite.db import tasks as db_tasks
 from novalite.db.models.compute import new_id
@@ -50,7 +50,17 @@ from novalite.objects.servers import (
 )
 from novalite.rpc.contracts.compute import Guests
 from novalite.rpc.contracts.servers import Servers
-from novalite.states import ACTIONS, ACTIVE, BUILDING, ERROR, PAUSED, STOPPED, SUSPENDED, ActionRule
+from novalite.states import (
+    ACTIONS,
+    ACTIVE,
+    BUILDING,
+    ENDS_CONSOLES,
+    ERROR,
+    PAUSED,
+    STOPPED,
+    SUSPENDED,
+    ActionRule,
+)
 
 LOG = logging.getLogger(__name__)
 UNLOCK_OVERRIDE = "os_compute_api:os-lock-server:unlock:unlock_override"
@@ -262,6 +272,8 @@ class ServersEndpoint(Servers):
             _check_lock(ctx, server)
         if rule.needs_host and server["host"] is None and server["vm_state"] in rule.allowed_from:
             raise ServerNotReady(server_id=body.server_id)
+        if body.verb in ENDS_CONSOLES:
+            console_tokens.revoke(session, body.server_id)
         if rule.during:
             db_tasks.supersede(session, body.server_id, rule.during)
         task_id = new_id()

@@ -54,7 +54,7 @@ OPTS = [
                 help="Compress images made of guests' disks (qcow2 only): smaller, and slower to make."),
     cfg.IntOpt("disk_copy_timeout", default=3600, min=1,
                help="Seconds the copy of one disk may take, as a resize makes it."),
-    # --- console ---
+    # --- console (screens: [vnc]) ---
     cfg.IntOpt("console_log_max_bytes", default=2 * 1024 * 1024, min=64 * 1024,
                help="Size at which a guest's serial console log is rotated. virtlogd does that for guests "
                     "of a libvirt daemon, at max_size of its own virtlogd.conf (2 MiB unless changed); this "
@@ -63,12 +63,6 @@ OPTS = [
                help="Rotated console logs kept beside the current one."),
     cfg.FloatOpt("console_log_check_interval", default=10.0, min=0.1,
                  help="Seconds between looks at the size of console logs."),
-    cfg.BoolOpt("vnc_enabled", default=True, help="Give guests a screen, reachable by VNC."),
-    cfg.HostAddressOpt("vnc_listen", default="127.0.0.1",
-                       help="Address on which guests' VNC servers listen. They ask for no password: use an "
-                            "address that only console proxies reach."),
-    cfg.StrOpt("vnc_keymap", default="",
-               help="Keyboard layout of VNC, such as de. Empty: what the client sends."),
     cfg.StrOpt("video_model", default="vga", choices=["vga", "virtio", "cirrus", "qxl", "bochs", "none"],
                help="Graphics card of guests whose image does not name one (hw_video_model)."),
     cfg.StrOpt("pointer_model", default="usbtablet", choices=["usbtablet", "none"],

@@ -104,13 +104,13 @@ ANSWERS: list[tuple[str, Any, str, int, Any]] = [
     (ACT, {"addFloatingIp": {"address": "10.0.0.1"}}, "2.1", 400, "fixed IPs"),
     (ACT, {"addFloatingIp": {}}, "2.1", 400, "address"),
     (ACT, {"removeFloatingIp": {"address": "10.0.0.1"}}, "2.1", 404, "floating IP"),
-    (ACT, {"os-getVNCConsole": {"type": "novnc"}}, "2.5", 400, "Unavailable console type novnc"),
+    (ACT, {"os-getVNCConsole": {"type": "xvpvnc"}}, "2.5", 400, "Unavailable console type xvpvnc"),
     (ACT, {"os-getVNCConsole": {"type": "x"}}, "2.5", 400, "novnc"),
     (ACT, {"os-getSPICEConsole": {"type": "spice-html5"}}, "2.1", 400, "Unavailable"),
     (ACT, {"os-getSerialConsole": {"type": "serial"}}, "2.6", 404, "no action"),
     (f"POST {SERVER}/remote-consoles", {"remote_console": {"protocol": "vnc", "type": "novnc"}}, "2.5", 404, ""),
-    (f"POST {SERVER}/remote-consoles", {"remote_console": {"protocol": "vnc", "type": "novnc"}}, "2.6", 400,
-     "Unavailable console type novnc"),
+    (f"POST {SERVER}/remote-consoles", {"remote_console": {"protocol": "rdp", "type": "rdp-html5"}}, "2.6", 400,
+     "Unavailable console type rdp-html5"),
     (f"POST {SERVER}/remote-consoles", {"remote_console": {"protocol": "mks", "type": "webmks"}}, "2.7", 400,
      "protocol"),
     (f"POST {SERVER}/remote-consoles", {"remote_console": {"protocol": "mks", "type": "webmks"}}, "2.8", 400, "webmks"),
@@ -217,6 +217,8 @@ def test_a_console_needs_a_guest_that_runs(cloud: Cloud) -> None:
     body = {"remote_console": {"protocol": "vnc", "type": "novnc"}}
     reply = member.post(f"/servers/{server}/remote-consoles", body)
     assert (reply.status_code, "is not ready" in sentence(reply)) == (409, True)
+    other = member.post(f"/servers/{server}/remote-consoles", {"remote_console": {"protocol": "mks", "type": "webmks"}})
+    assert other.status_code == 409
     assert _ask(member, f"POST {SERVER}/shares", server, {"share": {"share_id": ID}}).status_code == 404
     swap = {"volumeAttachment": {"volumeId": ID}}
     assert _ask(cloud.rest("admin"), f"PUT {SERVER}/os-volume_attachments/x", server, swap).status_code == 409

@@ -132,7 +132,7 @@ def test_a_quota_is_found_by_halving(cloud: Cloud) -> None:
 
 ACTIONS = {
     # body of the action: messages, most statements
-    "os-stop": (["servers.act", "tasks.poke", "guests.power", "hosted_servers.finished"], 15),
+    "os-stop": (["servers.act", "tasks.poke", "guests.power", "hosted_servers.finished"], 16),
     "os-start": (["servers.act", "tasks.poke", "guests.power", "hosted_servers.finished"], 15),
     "lock": (["servers.lock"], 4),
     "unlock": (["servers.unlock"], 4),
@@ -150,9 +150,9 @@ def test_what_other_disks_cost(cloud: Cloud) -> None:
     image = member.image()
     server = member.boot("web", imageRef=image)
     for action, (messages, statements) in {
-        "rebuild": (["servers.act", "tasks.poke", "guests.rebuild", "hosted_servers.finished"], 19),
-        "rescue": (["servers.act", "tasks.poke", "guests.rescue", "hosted_servers.finished"], 17),
-        "unrescue": (["servers.act", "tasks.poke", "guests.power", "hosted_servers.finished"], 15),
+        "rebuild": (["servers.act", "tasks.poke", "guests.rebuild", "hosted_servers.finished"], 20),
+        "rescue": (["servers.act", "tasks.poke", "guests.rescue", "hosted_servers.finished"], 18),
+        "unrescue": (["servers.act", "tasks.poke", "guests.power", "hosted_servers.finished"], 16),
     }.items():
         value = {"imageRef": image} if action == "rebuild" else None
         cost = Costs(cloud, lambda a=action, v=value: member.act(server, {a: v}))  # type: ignore[misc]
@@ -172,7 +172,7 @@ def test_what_actions_cost(cloud: Cloud) -> None:
     assert [name for _, name in cost.messages] == [
         "servers.delete", "tasks.poke", "guests.destroy", "hosted_servers.finished", "host_feed.changed",
     ]  # fmt: skip
-    assert cost.statements <= 24
+    assert cost.statements <= 25
 
 
 READS = [

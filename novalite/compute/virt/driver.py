@@ -18,6 +18,7 @@ from novalite.objects.flavors import Flavor
 from novalite.objects.host_networks import Vif
 from novalite.objects.hosts import HostInventory
 from novalite.objects.servers import GuestSpec
+from novalite.pump import End
 from novalite.states import PowerState
 
 
@@ -159,6 +160,35 @@ class PlugsInterfaces(Protocol):
     def detach_interface(self, spec: GuestSpec, vif: Vif) -> None:
         """The guest has it no more, and nothing is left of it on the host; not having it is success. DriverError
         when the guest does not let go of it: then it keeps it."""
+
+
+@runtime_checkable
+class ShowsScreens(Protocol):
+    """Its guests have VNC servers on ports of this host."""
+
+    def screen(self, server_id: str) -> tuple[str, int]:
+        """(address, port) of the VNC server of a guest that runs; ConsoleTypeUnavailable when it has none."""
+
+    def set_screen_password(self, server_id: str, password: str, seconds: float) -> bool:
+        """From now on this password lets in, for `seconds` (0: not even now); whoever is in stays. False when that
+        VNC server asks for none."""
+
+
+@runtime_checkable
+class GivesSerial(Protocol):
+    """Lets somebody type into the serial console of a guest."""
+
+    def open_serial(self, server_id: str) -> End:
+        """What the guest writes from now on can be read here, and what is written it reads. Who had it open
+        before loses it. Closed by the caller; it ends when the guest does."""
+
+
+@runtime_checkable
+class GivesStreams(Protocol):
+    """Shows the screens of its guests through this daemon, not on ports of their own."""
+
+    def open_screen(self, server_id: str) -> End:
+        """A VNC server (RFC 6143), from its first word on."""
 
 
 def able(driver: Any, capability: Any, what: str) -> Any:

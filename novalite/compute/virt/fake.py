@@ -14,7 +14,7 @@ from typing import Any
 from oslo_config import cfg
 
 from novalite.compute.config_drive import ConfigDrives
-from novalite.compute.virt import fake_disks, fake_images, fake_insight, fake_resize
+from novalite.compute.virt import fake_consoles, fake_disks, fake_images, fake_insight, fake_resize
 from novalite.compute.virt.driver import BaseImage, Guest, Watcher
 from novalite.compute.virt.fake_faults import Faults
 from novalite.compute.virt.fake_state import Journal
@@ -105,7 +105,7 @@ class FakeGuest:
         return "".join(parts)
 
 
-class FakeDriver:
+class FakeDriver(fake_consoles.Consoles):
     """Implements `driver.Driver`; see its docstrings. `fail` and `delay` make it behave badly."""
 
     name = "fake"

@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 
 from novalite.conductor.env import Env
 from novalite.conductor.periodic.confirm_resizes import ConfirmResizes
+from novalite.conductor.periodic.console_tokens import ForgetConsoleTokens
 from novalite.conductor.periodic.image_requests import AskForImages
 from novalite.conductor.periodic.offload_shelved import OffloadShelved
 from novalite.conductor.periodic.place_routers import PlaceRouters
@@ -59,6 +60,7 @@ class Job(Protocol):
 JOBS: tuple[type, ...] = (
     AskForImages,
     ConfirmResizes,
+    ForgetConsoleTokens,
     OffloadShelved,
     PlaceRouters,
     PollRebooting,

@@ -444,6 +444,7 @@ def test_the_periodic_jobs_are_named_and_can_be_switched_off(make_rig) -> None:
         "running_deleted@alpha": 600.0,
         "pending_deletes@alpha": 300.0,
         "image_cache@alpha": 2400.0,
+        "console_passwords@alpha": 60.0,
     }
     rig.start()
     for job in rig.manager.periodics():

@@ -32,10 +32,10 @@ class Serial(Body):
 
 def _row(name: str, protocol: str, value: type[Body]) -> None:
     def handler(call: Call, server_id: str, value: Any) -> Result:
-        open_console(call, server_id, protocol, value.type)
-        return None
+        return {"console": {"type": value.type, "url": open_console(call, server_id, protocol, value.type)}}
 
-    ACTIONS.action(name, value=value, until=LAST, policy=RULE, status=200)(handler)
+    answer = {"console": {"type": str, "url": str}}
+    ACTIONS.action(name, value=value, until=LAST, policy=RULE, status=200, answer=answer)(handler)
 
 
 for _name, _protocol, _value in (

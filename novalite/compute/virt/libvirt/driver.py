@@ -25,6 +25,7 @@ from novalite.compute.virt.libvirt import (
     embedded,
     exchange,
     resize,
+    screens,
     snapshots,
     states,
     vifs,
@@ -58,7 +59,7 @@ class _Ready:
     facts: HostFacts
 
 
-class LibvirtDriver(resize.Resizing, vifs.Plugging):
+class LibvirtDriver(resize.Resizing, vifs.Plugging, screens.Showing):
     """Implements `novalite.compute.virt.driver.Driver`; see its docstrings."""
 
     name = "libvirt"
@@ -294,7 +295,7 @@ class LibvirtDriver(resize.Resizing, vifs.Plugging):
         refuses."""
         if spec.rescue is not None and not spec.rescue.stable:
             spec = spec.model_copy(update={"image_properties": spec.rescue.properties})
-        return decide(spec, self.conf.libvirt, self._known().facts)
+        return decide(spec, self.conf.libvirt, self.conf.vnc, self._known().facts)
 
     def define(self, guest: Domain, spec: GuestSpec, hardware: Hardware) -> None:
         """Define the guest, also anew, with the disks that are there."""

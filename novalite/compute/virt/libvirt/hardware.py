@@ -72,6 +72,7 @@ class Hardware:
     vif_model: str
     vnc_listen: str | None
     vnc_keymap: str | None
+    vnc_password: bool
     pointer: bool
     video_model: str | None
     video_ram_mb: int | None
@@ -84,15 +85,15 @@ class Hardware:
     balloon_period: int | None
 
 
-def decide(spec: GuestSpec, settings: Any, host: HostFacts) -> Hardware:
-    """The machine for `spec`; `settings` is the [libvirt] section.
+def decide(spec: GuestSpec, settings: Any, screen: Any, host: HostFacts) -> Hardware:
+    """The machine for `spec`; `settings` is the section [libvirt], `screen` the section [vnc].
 
     Raises ImageUnacceptable for a bad image property, BadRequest for a bad extra spec.
     """
     asked = Asked(spec)
     machine = asked.text("hw_machine_type") or settings.machine_type or None
     cpu_mode = _cpu_mode(settings, host)
-    vnc = settings.vnc_listen if settings.vnc_enabled else None
+    vnc = screen.server_listen if screen.enabled else None
     rng = asked.choice("hw_rng_model") is not None and asked.extra_flag("hw_rng:allowed", True)
     scsi = asked.choice("hw_scsi_model", "virtio-scsi")
     return Hardware(
@@ -111,7 +112,8 @@ def decide(spec: GuestSpec, settings: Any, host: HostFacts) -> Hardware:
         io_tune=_io_tune(asked),
         vif_model=asked.choice("hw_vif_model", "virtio") or "virtio",
         vnc_listen=vnc,
-        vnc_keymap=settings.vnc_keymap or None,
+        vnc_keymap=screen.keymap or None,
+        vnc_password=screen.password,
         pointer=bool(vnc) and asked.choice("hw_pointer_model", settings.pointer_model) == "usbtablet",
         video_model=asked.choice("hw_video_model", settings.video_model if vnc else None),
         video_ram_mb=_video_ram(asked),

@@ -31,14 +31,14 @@ def xml_of(
     settings: dict[str, Any] | None = None,
 ) -> str:
     """The XML as the driver would define it, with this release's number taken out."""
-    conf = load.for_tests({f"libvirt.{key}": value for key, value in (settings or {}).items()})
+    conf = load.for_tests({key if "." in key else f"libvirt.{key}": value for key, value in (settings or {}).items()})
     planned = plan(spec)
     if spec.rescue is not None:
         planned = while_rescued(spec.rescue, planned)
     first = planned[-1 if spec.rescue and spec.rescue.stable else 0] if planned else None
     disks = [LocalDisk(f"{FOLDER_OF_GUEST}/{disk.name}", disk.format, disk is first, disk.device, disk.bus)
              for disk in planned]
-    hardware = decide(spec, conf.libvirt, host)
+    hardware = decide(spec, conf.libvirt, conf.vnc, host)
     cards = vifs.interfaces(spec, hardware)
     built = domain(spec, hardware, disks, f"{FOLDER_OF_GUEST}/console.log", cards)
     return re.sub(r'(<entry name="version">)[^<]*', r"\1VERSION", built.to_xml())
@@ -86,9 +86,9 @@ CASES: dict[str, Callable[[], str]] = {
     "interface-e1000": lambda: xml_of(a_guest({"hw_vif_model": "e1000"}, vifs=(VIF,))),
     "settings": lambda: xml_of(a_guest(), settings={
         "cpu_mode": "custom", "cpu_model": "Nehalem", "machine_type": "q35", "disk_bus": "sata",
-        "vnc_listen": "192.0.2.7", "vnc_keymap": "de", "video_model": "virtio", "pointer_model": "none",
-        "mem_stats_period_seconds": 0}),
-    "no-screen": lambda: xml_of(a_guest(), settings={"vnc_enabled": False}),
+        "vnc.server_listen": "192.0.2.7", "vnc.keymap": "de", "vnc.password": False, "video_model": "virtio",
+        "pointer_model": "none", "mem_stats_period_seconds": 0}),
+    "no-screen": lambda: xml_of(a_guest(), settings={"vnc.enabled": False}),
     "odd-name": lambda: xml_of(a_guest(name='<&"\x0b\U0001f980')),
 }
 

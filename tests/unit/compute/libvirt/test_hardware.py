@@ -19,7 +19,7 @@ def decided(
     properties: dict[str, str] | None = None, extra: dict[str, str] | None = None, vcpus: int = 1
 ) -> Hardware:
     spec = a_guest(properties, a_flavor(vcpus=vcpus, extra_specs=extra or {}))
-    return decide(spec, CONF.libvirt, HostFacts("qemu", "x86_64"))
+    return decide(spec, CONF.libvirt, CONF.vnc, HostFacts("qemu", "x86_64"))
 
 
 @pytest.mark.parametrize("key", CHOICES)
@@ -78,8 +78,8 @@ def test_flavor_can_forbid_the_random_generator() -> None:
 
 def test_real_processor_is_shown_only_where_guests_run_on_it() -> None:
     spec = a_guest()
-    assert decide(spec, CONF.libvirt, HostFacts("kvm")).cpu_mode == "host-model"
-    assert decide(spec, CONF.libvirt, HostFacts("qemu")).cpu_mode is None
+    assert decide(spec, CONF.libvirt, CONF.vnc, HostFacts("kvm")).cpu_mode == "host-model"
+    assert decide(spec, CONF.libvirt, CONF.vnc, HostFacts("qemu")).cpu_mode is None
 
 
 @pytest.mark.parametrize("vcpus,wanted,got", [

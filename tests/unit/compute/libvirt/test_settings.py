@@ -14,7 +14,7 @@ from novalite.errors import ConfigError, DriverUnavailable
 
 @pytest.mark.parametrize("option,value", [
     ("virt_type", "xen"), ("disk_cachemodes", "file:fast"), ("cpu_mode", "best"),
-    ("console_log_max_bytes", "1"), ("vnc_listen", "not an address!"), ("call_timeout", "0"),
+    ("console_log_max_bytes", "1"), ("call_timeout", "0"),
 ])
 def test_impossible_value_is_refused_naming_the_option(tmp_path: Path, option: str, value: str) -> None:
     file = tmp_path / "novalite.conf"

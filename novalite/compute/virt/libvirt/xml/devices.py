@@ -88,13 +88,16 @@ class Channel(Element):
 
 @element
 class Graphics(Element):
-    """A VNC server on a port of libvirt's choice."""
+    """A VNC server on a port of libvirt's choice. One that has a `passwd` asks for it, also when another is set
+    later; `passwd_valid_to` (UTC, ISO) is when it stops letting in."""
 
     tag: ClassVar[str] = "graphics"
     type: str = at("@type", default="vnc")
     autoport: bool = at("@autoport", default=True)
     port: int | None = at("@port", default=None)
     keymap: str | None = at("@keymap", default=None)
+    passwd: str | None = at("@passwd", default=None)
+    passwd_valid_to: str | None = at("@passwdValidTo", default=None)
     listen_type: str = at("listen/@type", default="address")
     listen: str | None = at("listen/@address", default=None)
 

@@ -125,6 +125,7 @@ class LocalDisk:
 # Letters a disk gets by its bus; IDE names are kept apart, as guests of that age expect.
 _LETTERS = {"virtio": "vd", "ide": "hd", "fdc": "fd"}
 _DEVICES = {"disk": devices.Disk, "cdrom": devices.CdRom, "floppy": devices.Floppy}
+NEVER = "1970-01-01T00:00:01"
 _X86 = ("x86_64", "i686")
 
 
@@ -242,7 +243,7 @@ def _others(hardware: Hardware, console_log: str) -> list[Element]:
     if hardware.vnc_listen:
         if hardware.pointer:
             found.append(devices.Input())
-        found.append(devices.Graphics(listen=hardware.vnc_listen, keymap=hardware.vnc_keymap))
+        found.append(_screen(hardware))
     if hardware.video_model:
         vram = hardware.video_ram_mb * 1024 if hardware.video_ram_mb else None
         found.append(devices.Video(model=hardware.video_model, vram=vram))
@@ -253,3 +254,14 @@ def _others(hardware: Hardware, console_log: str) -> list[Element]:
         rng = devices.Rng(source=hardware.rng_source, bytes=hardware.rng_bytes, period=hardware.rng_period)
         found.append(rng)
     return found
+
+
+def _screen(hardware: Hardware) -> devices.Graphics:
+    """With a password that has never let anybody in: each connection will have one set for it (guest_consoles)."""
+    locked = hardware.vnc_password
+    return devices.Graphics(
+        listen=hardware.vnc_listen,
+        keymap=hardware.vnc_keymap,
+        passwd="expired" if locked else None,
+        passwd_valid_to=NEVER if locked else None,
+    )

@@ -1,0 +1,1 @@
+"""novalite-novncproxy: guests' screens and serial consoles, over websockets, to browsers and terminals."""
