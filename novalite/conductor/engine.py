@@ -26,6 +26,7 @@ from novalite.errors import (
     DatabaseUnreachable,
     NovaliteError,
     RemoteError,
+    RpcError,
     TaskLost,
     Unavailable,
     from_wire,
@@ -163,7 +164,11 @@ class Engine:
         db_tasks.save(session, task.id, self.env.owner, **(self.columns(task) | waiting))
 
     def send(self, task: Task, step: HostStep) -> None:
-        """Ask the host; a lost or refused message is found by the sweep."""
+        """Ask the host; a message that is lost or cannot be sent now is found by the sweep.
+
+        Raises the error of what can never be asked, because something it is about is gone: the step has failed,
+        and the task is this conductor's again. Raises TaskLost when it is somebody else's by then.
+        """
         if task.server is None:
             with self.env.db.read() as session:
                 task.load_server(session)
@@ -177,10 +182,22 @@ class Engine:
                 params=task.args.get("params", {}),
             )
             step.ask(self.env, task, work)
-        except NovaliteError as error:
+        except (Unavailable, RpcError) as error:
             LOG.warning(
                 "Task %s: host %s could not be asked (%s); trying later", task.id, task.wait_host, error
             )
+        except NovaliteError:
+            self._take_back(task)
+            raise
+
+    def _take_back(self, task: Task) -> None:
+        host, attempt, owner = task.wait_host, task.attempt, self.env.owner
+        assert host is not None
+        until = self.clock() + self.env.conf.conductor.lease_seconds
+        row = self.env.db.run(lambda s: db_tasks.lease_reported(s, task.id, host, attempt, owner, until))
+        if row is None:
+            raise TaskLost(task_id=task.id)
+        task.wait_host = None
 
     # --- backward
 

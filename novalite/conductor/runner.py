@@ -18,7 +18,15 @@ from novalite.conductor.env import Env
 from novalite.conductor.task import Flow, HostStep, Task
 from novalite.db import servers, services
 from novalite.db import tasks as db_tasks
-from novalite.errors import HostDown, NovaliteError, ServerNotFound, TaskTimeout, Unavailable, from_wire
+from novalite.errors import (
+    HostDown,
+    NovaliteError,
+    ServerNotFound,
+    TaskLost,
+    TaskTimeout,
+    Unavailable,
+    from_wire,
+)
 from novalite.objects.base import Record
 from novalite.objects.servers import Verdict, WorkReport
 
@@ -154,8 +162,18 @@ class TaskRunner:
         if outcome == "armed":
             step = self.engine.next_step(self.flows[task.kind], task)
             assert isinstance(step, HostStep)
-            self.engine.send(task, step)
+            self._ask(task, step)
         else:
+            self._hold(task)
+
+    def _ask(self, task: Task, step: HostStep) -> None:
+        """Ask the host; what can never be asked is undone."""
+        try:
+            self.engine.send(task, step)
+        except TaskLost:
+            raise
+        except NovaliteError as error:
+            self.engine.note_failure(task, self.flows[task.kind], error)
             self._hold(task)
 
     def _stale(self, report: WorkReport) -> Verdict:
@@ -221,7 +239,7 @@ class TaskRunner:
             again = self.engine.clock() + self.conf.host_wait_seconds
             self._if_unreported(task, host, owner=None, look_at=again, asks=asks)
             LOG.info("Asking host %s again for task %s (%s)", host, task.id, task.kind)
-            self.engine.send(task, step)
+            self._ask(task, step)
             return
         error: NovaliteError = HostDown(host=host)
         if alive:

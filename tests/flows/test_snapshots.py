@@ -128,12 +128,14 @@ def test_an_upload_whose_report_was_lost_with_its_host_is_not_sent_twice(served:
     assert len(served.files()) == 1
 
 
-def test_an_image_that_is_deleted_while_it_is_made_is_gone(served: ServedCloud) -> None:
+@pytest.mark.parametrize("moment", ["tasks.poke", "guests.snapshot", "hosted_servers.progressed"])
+def test_an_image_that_is_deleted_while_it_is_made_is_gone(served: ServedCloud, moment: str) -> None:
+    """At once, without waiting for anything: no time passes here."""
     server_id = served.boot("web")
     admin = served.rest("admin")
 
     def delete(envelope: Envelope) -> bool:
-        if envelope.name == "hosted_servers.progressed":
+        if envelope.name == moment:
             for image in admin.get("/image/v2/images")["images"]:
                 admin.delete(f"/image/v2/images/{image['id']}")
         return False
