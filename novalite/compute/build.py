@@ -5,18 +5,38 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from novalite.compute.image_cache import ImageCache
 from novalite.compute.reporting import Outcome
 from novalite.compute.unfinished import Unfinished
 from novalite.compute.virt.driver import BaseImage, Driver
-from novalite.errors import DriverError, FlavorDiskTooSmall
+from novalite.errors import (
+    DriverError,
+    DriverUnavailable,
+    FlavorDiskTooSmall,
+    ImageDownloadFailed,
+    NetworksNotReady,
+)
 from novalite.objects.servers import GuestSpec
 from novalite.states import PowerState
 
 LOG = logging.getLogger(__name__)
 GIB = 1 << 30
+
+
+@dataclass
+class Tally:
+    """Builds that failed since the last one that did not, by this host's own fault as far as can be told."""
+
+    failed: int = 0
+
+    def note(self, error: Exception | None) -> None:
+        """How a build ended. What is wrong with an image is not the host's fault, nor is a build given up."""
+        if error is None:
+            self.failed = 0
+        elif isinstance(error, DriverError | DriverUnavailable | ImageDownloadFailed | NetworksNotReady | OSError):
+            self.failed += 1
 
 
 @dataclass(frozen=True)
@@ -26,6 +46,7 @@ class Bench:
     driver: Driver
     cache: ImageCache
     unfinished: Unfinished
+    tally: Tally = field(default_factory=Tally)
 
 
 def spawn(
@@ -48,7 +69,9 @@ def spawn(
         with _noted(bench, spec), base_of(bench, spec, outcome, check) as base:
             driver.spawn(spec, base, progress_of(outcome, check))
         outcome.power_state = driver.power_state(spec.id)
-    except Exception:
+        bench.tally.note(None)
+    except Exception as error:
+        bench.tally.note(error)
         _clean(bench, spec)
         outcome.power_state = PowerState.NOSTATE
         raise

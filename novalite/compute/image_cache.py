@@ -49,6 +49,7 @@ class ImageCache:
         self.base = self.instances / "_base"
         self._pinned: Tally[str] = Tally()
         self._lock = threading.Lock()
+        self._ids: tuple[int, tuple[str, ...]] = (0, ())
 
     @contextmanager
     def using(self, source: ImageSource, check: Callable[[], None] = lambda: None) -> Iterator[BaseImage]:
@@ -80,6 +81,18 @@ class ImageCache:
             LOG.warning("No cached image is removed, because it cannot be told which are in use: %s", error)
             return []
         return [gone for name in idle if name not in used and (gone := self._remove(name, oldest))]
+
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the images that are here whole. Notes are read only when the folder changed."""
+        try:
+            changed = self.base.stat().st_mtime_ns
+        except OSError:
+            return ()
+        if changed != self._ids[0]:
+            notes = self.base.glob("*.json")
+            found = {_image_id(note) for note in notes if _NAME.fullmatch(note.stem)}
+            self._ids = (changed, tuple(sorted(found)))
+        return self._ids[1]
 
     # --- getting -----------------------------------------------------------------------------
 

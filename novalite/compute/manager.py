@@ -40,6 +40,7 @@ from novalite.compute.periodic.running_deleted import RunningDeleted
 from novalite.compute.periodic.sync_power_states import SyncPowerStates
 from novalite.compute.recovery import Recovery
 from novalite.compute.reporting import Reporter, may_pass
+from novalite.compute.resources import Condition
 from novalite.compute.unfinished import Unfinished
 from novalite.compute.virt import load_driver
 from novalite.compute.virt.driver import Driver
@@ -89,7 +90,7 @@ class ComputeManager:
 
     def _wire_periodics(self) -> None:
         conf, driver, client, host, desk = self.conf, self.driver, self.client, self.host, self.desk
-        self.resources = ReportResources(conf, driver, client, host, desk)
+        self.resources = ReportResources(conf, driver, client, host, desk, Condition(conf, self.bench))
         self.sync = SyncPowerStates(driver, client, host, desk, self.reporter)
         self.cleanup = RunningDeleted(conf, driver, client, host, desk, self.reporter, self.unfinished)
         self.pending = PendingDeletes(conf, driver, client, host, desk, self.reporter, self.unfinished)

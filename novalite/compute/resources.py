@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from oslo_config import cfg
 
+from novalite.compute.build import Bench
+from novalite.compute.monitors import Monitors, link_mbps
 from novalite.compute.virt.driver import Driver
 from novalite.objects.hosts import HostInventory
 
@@ -13,7 +16,26 @@ BEATS_BETWEEN_FULL_REPORTS = 60
 """An unchanged inventory is told again after this many heartbeats, for its up time."""
 
 
-def inventory(driver: Driver, conf: cfg.ConfigOpts, host: str) -> HostInventory:
+class Condition:
+    """How the host is doing: what is not the hypervisor's to say. `bench` is what it builds with."""
+
+    def __init__(self, conf: cfg.ConfigOpts, bench: Bench) -> None:
+        self.bench = bench
+        self.interfaces = conf.host_networks.physical_interfaces
+        self.monitors = Monitors(conf.compute.monitors, self.interfaces.values())
+
+    def now(self) -> dict[str, Any]:
+        """Fields of HostInventory."""
+        return {
+            "physical_networks": tuple(sorted(self.interfaces)),
+            "bandwidth_mbps": link_mbps(self.interfaces.values()),
+            "cached_images": self.bench.cache.ids(),
+            "metrics": self.monitors.read(),
+            "failed_builds": self.bench.tally.failed,
+        }
+
+
+def inventory(driver: Driver, conf: cfg.ConfigOpts, host: str, condition: Condition) -> HostInventory:
     """The inventory as the conductor wants it. Raises DriverUnavailable."""
     options = conf.compute
     found = driver.inventory()
@@ -27,6 +49,7 @@ def inventory(driver: Driver, conf: cfg.ConfigOpts, host: str) -> HostInventory:
         "reserved_vcpus": min(options.reserved_host_cpus, found.vcpus),
         "reserved_ram_mb": min(options.reserved_host_memory_mb, found.ram_mb),
         "reserved_disk_gb": min(-(-options.reserved_host_disk_mb // 1024), found.disk_gb),
+        **condition.now(),
     })  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,8 +116,10 @@ def hint_hosts(session: Session, ctx: Context, hint: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(host for host in found.values() if host))
 
 
-def request_spec(session: Session, ctx: Context, body: CreateServers, resolved: Resolved) -> dict[str, Any]:
-    """What the scheduler will be asked, without the server's id."""
+def request_spec(
+    session: Session, ctx: Context, body: CreateServers, resolved: Resolved, physical: Iterable[str] = ()
+) -> dict[str, Any]:
+    """What the scheduler will be asked, without the server's id. `physical`: networks that hosts must be on."""
     hints = body.scheduler_hints
     same = hint_hosts(session, ctx, hints.get("same_host"))
     spec = RequestSpec(
@@ -131,6 +134,8 @@ def request_spec(session: Session, ctx: Context, body: CreateServers, resolved: 
         same_host=same if hints.get("same_host") else None,
         different_host=hint_hosts(session, ctx, hints.get("different_host")),
         hints=hints,
+        physical_networks=tuple(physical),
+        image_id=(resolved.image.id or None) if resolved.image else None,
         image_properties=resolved.image.properties if resolved.image else {},
     )
     return spec.model_dump(mode="json", exclude={"excluded", "group"})

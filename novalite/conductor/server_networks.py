@@ -89,6 +89,29 @@ def plan(session: Session, conf: ConfigOpts, ctx: Context, body: CreateServers) 
         raise BadRequest(error.sentence) from error
 
 
+def physical(session: Session, ports: Sequence[Record]) -> list[str]:
+    """Physical networks that carry what these ports are on; tunnels need none. One statement, none without ports."""
+    if not ports:
+        return []
+    ids = [port["network_id"] for port in ports if port["network_id"]]
+    given = [port["port_id"] for port in ports if port["port_id"]]
+    of_ports = select(NetworkPort.network_id).where(NetworkPort.id.in_(given))
+    query = select(Network.physical_network).where(
+        or_(Network.id.in_(ids), Network.id.in_(of_ports)), Network.physical_network.is_not(None)
+    )
+    return sorted({name for name in session.scalars(query) if name})
+
+
+def physical_of(session: Session, server_id: str) -> list[str]:
+    """Physical networks that carry what a server is plugged into."""
+    query = (
+        select(Network.physical_network)
+        .join(NetworkPort, NetworkPort.network_id == Network.id)
+        .where(NetworkPort.device_id == server_id, Network.physical_network.is_not(None))
+    )
+    return sorted({name for name in session.scalars(query) if name})
+
+
 def explicit_groups(names: Iterable[str]) -> bool:
     """Whether groups were asked for that a port without security cannot have."""
     return any(name != groups.DEFAULT for name in names)

@@ -97,8 +97,9 @@ class ServersEndpoint(Servers):
         if resolved.image:
             create_request.check_image(resolved.image, resolved.flavor)
         create_request.check_place(session, body)
-        spec = create_request.request_spec(session, ctx, body, resolved)
         plan = server_networks.plan(session, self.env.conf, ctx, body)
+        physical = server_networks.physical(session, plan.ports)
+        spec = create_request.request_spec(session, ctx, body, resolved, physical)
         count = self._affordable(session, ctx, body, resolved.flavor)
         count = server_networks.affordable(session, self.env.conf, ctx, plan, body.min_count, count, body.max_count)
         forced = self.env.conf.metadata.force_config_drive

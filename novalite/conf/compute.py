@@ -28,6 +28,9 @@ OPTS = [
                       "saying so in the log, until it answers."),
     cfg.StrOpt("instances_path", default="$state_path/instances",
                help="Directory of guests' disks and of the image cache (_base in it)."),
+    cfg.ListOpt("monitors", default=[], item_type=cfg.types.String(choices=["cpu", "load", "memory", "network"]),
+                help="What this host measures of itself for the MetricsWeigher and the BandwidthFilter: cpu, load, "
+                "memory, network."),
     cfg.HostAddressOpt("my_ip", default=address_of_this_host(), sample_default="<address of this host>",
                        help="Address of this host as operators and other hosts reach it."),
     # --- what the host offers ---

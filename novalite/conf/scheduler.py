@@ -6,14 +6,20 @@ GROUP = "scheduler"
 OPTS = [
     cfg.IntOpt("workers", default=4, min=1, help="Threads that answer; a decision is pure computing, so more "
                "than there are cores gains nothing."),
+    cfg.StrOpt("mode", mutable=True, default="filter", choices=[
+        ("filter", "filters, then weighers"),
+        ("chance", "any host that passes the filters, at random"),
+        ("caching", "the same as filter, which always decides from what it keeps in memory")],
+               help="How a host is chosen among those that are fit."),
     cfg.ListOpt("enabled_filters", mutable=True, default=[
         "RetryFilter", "AvailabilityZoneFilter", "ComputeFilter", "CoreFilter", "RamFilter", "DiskFilter",
-        "SameHostFilter", "DifferentHostFilter", "ServerGroupAntiAffinityFilter", "ServerGroupAffinityFilter"],
+        "SameHostFilter", "DifferentHostFilter", "ServerGroupAntiAffinityFilter", "ServerGroupAffinityFilter",
+        "ComputeCapabilitiesFilter", "ImagePropertiesFilter"],
         help="Filters by name, in the order they are applied and counted. Beside our own, names of the entry "
         "point group novalite.scheduler.filters."),
     cfg.ListOpt("enabled_weighers", mutable=True, default=[
         "RAMWeigher", "CPUWeigher", "DiskWeigher", "ServerGroupSoftAffinityWeigher",
-        "ServerGroupSoftAntiAffinityWeigher"],
+        "ServerGroupSoftAntiAffinityWeigher", "BuildFailureWeigher"],
                 help="Weighers by name. Beside our own, names of the entry point group "
                 "novalite.scheduler.weighers."),
     cfg.IntOpt("host_subset_size", mutable=True, default=1, min=1,
@@ -40,6 +46,51 @@ OPTS = [
     cfg.FloatOpt("soft_anti_affinity_weight_multiplier", mutable=True, default=1.0, min=0.0,
                  help="How much hosts that carry few members attract servers of a soft-anti-affinity group. "
                  "Aggregate metadata of the same name overrides it."),
+    cfg.FloatOpt("io_ops_weight_multiplier", mutable=True, default=-1.0,
+                 help="IoOpsWeigher: how much hosts attract that are building, copying or imaging servers; negative: "
+                 "repel. Aggregate metadata of the same name overrides it."),
+    cfg.FloatOpt("num_instances_weight_multiplier", mutable=True, default=0.0,
+                 help="NumInstancesWeigher: how much hosts with many servers attract; negative: repel. "
+                 "Aggregate metadata of the same name overrides it."),
+    cfg.FloatOpt("hypervisor_version_weight_multiplier", mutable=True, default=1.0,
+                 help="HypervisorVersionWeigher: how much newer hypervisors attract. "
+                 "Aggregate metadata of the same name overrides it."),
+    cfg.FloatOpt("build_failure_weight_multiplier", mutable=True, default=1000000.0, min=0.0,
+                 help="BuildFailureWeigher: how much hosts repel whose last builds failed. "
+                 "Aggregate metadata of the same name overrides it."),
+    cfg.FloatOpt("image_cache_weight_multiplier", mutable=True, default=1.0,
+                 help="ImageCacheLocalityWeigher: how much hosts attract that keep the image already. "
+                 "Aggregate metadata of the same name overrides it."),
+    cfg.FloatOpt("metrics_weight_multiplier", mutable=True, default=1.0,
+                 help="MetricsWeigher: how much the sum of metrics counts. "
+                 "Aggregate metadata of the same name overrides it."),
+    cfg.ListOpt("metrics_weight_setting", mutable=True, default=[],
+                help="MetricsWeigher: metrics and their factors, as cpu.idle.percent=1.0, network.mbps=-0.1. "
+                "Compute hosts measure what their [compute] monitors name."),
+    cfg.BoolOpt("metrics_required", mutable=True, default=True,
+                help="MetricsWeigher: hosts that lack one of the metrics come after all others."),
+    cfg.FloatOpt("metrics_weight_of_unavailable", mutable=True, default=-10000.0,
+                 help="MetricsWeigher: what a host weighs that lacks a metric which is not required."),
+    cfg.IntOpt("max_instances_per_host", mutable=True, default=50, min=1,
+               help="NumInstancesFilter: servers a host may carry. Aggregate metadata of the same name overrides it."),
+    cfg.IntOpt("max_io_ops_per_host", mutable=True, default=8, min=1,
+               help="IoOpsFilter: servers that a host may be building, copying or imaging at once. "
+               "Aggregate metadata of the same name overrides it."),
+    cfg.FloatOpt("bandwidth_allocation_ratio", mutable=True, default=1.0, min=0.0,
+                 help="BandwidthFilter: how much of what its interfaces carry a host may promise. "
+                 "Aggregate metadata of the same name overrides it."),
+    cfg.ListOpt("isolated_images", mutable=True, default=[],
+                help="IsolatedHostsFilter: ids of images that may be used on isolated_hosts only."),
+    cfg.ListOpt("isolated_hosts", mutable=True, default=[], help="IsolatedHostsFilter: hosts for isolated_images."),
+    cfg.BoolOpt("restrict_isolated_hosts_to_isolated_images", mutable=True, default=True,
+                help="IsolatedHostsFilter: keep other images off isolated_hosts."),
+    cfg.StrOpt("image_properties_default_architecture", mutable=True,
+               help="ImagePropertiesFilter: the architecture of images that name none. Unset: any."),
+    cfg.StrOpt("aggregate_image_properties_isolation_namespace", mutable=True,
+               help="AggregateImagePropertiesIsolation: only properties that begin so, and the separator, count. "
+               "Unset: all."),
+    cfg.StrOpt("aggregate_image_properties_isolation_separator", mutable=True, default=".",
+               help="AggregateImagePropertiesIsolation: what stands between namespace and property."),
     cfg.FloatOpt("debit_seconds", default=10.0, min=0.1, help="How long a host looks fuller by a server "
                  "that was proposed for it, when no claim is heard of. Steers only: no request is "
                  "refused for it."),

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from novalite.db import quotas
+from novalite.db.capacity import FACTS, RATIOS, capacity
 from novalite.db.models.aggregates import Aggregate, AggregateHost
 from novalite.db.models.base import iso, now
 from novalite.db.models.compute import Host, Server, new_id
@@ -35,6 +36,7 @@ _SETTLE = (
     update(_HOSTS)
     .where(_HOSTS.c.host == bindparam("b_host"))
     .values(
+        **{f"cap_{name}": bindparam(f"b_cap_{name}") for name in RATIOS},
         zone=bindparam("b_zone"), aggregates=bindparam("b_aggregates", type_=_HOSTS.c.aggregates.type),
         version=_HOSTS.c.version + 1, generation=_HOSTS.c.generation + 1, updated_at=bindparam("b_now"),
     )
@@ -153,12 +155,15 @@ def forget_host(session: Session, host: str) -> None:
 
 
 def settle(session: Session, names: Iterable[str]) -> Settled:
-    """Bring `hosts.zone` and `hosts.aggregates` of these hosts up to date; tells what became of their zones.
+    """Bring `hosts.zone`, `hosts.aggregates` and what these hosts may give (aggregates override ratios) up to date;
+    tells what became of their zones.
 
     The caller refuses what must not be by an error, which rolls everything back.
     """
     wanted = sorted(set(names))
-    known = session.execute(select(Host.host, Host.zone).where(Host.host.in_(wanted))).all()
+    columns = [getattr(Host, name) for name in FACTS]
+    read = session.execute(select(Host.host, Host.zone, *columns).where(Host.host.in_(wanted))).all()
+    known = [(row[0], row[1]) for row in read]
     told: dict[str, dict[str, dict[str, str]]] = {host: {} for host, _ in known}
     rows = session.execute(
         select(AggregateHost.host, Aggregate.name, Aggregate.aggregate_metadata)
@@ -172,10 +177,12 @@ def settle(session: Session, names: Iterable[str]) -> Settled:
     torn = {host: zones for host, found in told.items() if len(zones := zones_of(found)) > 1}
     after = {host: (zones_of(found) or [DEFAULT_ZONE])[0] for host, found in told.items()}
     if told:
+        facts = {row[0]: dict(zip(FACTS, row[2:], strict=True)) for row in read}
         values = [
-            {"b_host": host, "b_zone": after[host], "b_aggregates": found, "b_now": now()}
+            {"b_host": host, "b_zone": after[host], "b_aggregates": found, "b_now": now(),
+             **{f"b_{name}": number for name, number in capacity(facts[host], found).items()}}
             for host, found in told.items()
-        ]
+        ]  # fmt: skip
         session.connection().execute(_SETTLE, values)
     moved = [(host, before) for host, before in known if before != after[host]]
     carried = _servers(session, [host for host, _ in moved])

@@ -9,8 +9,9 @@ from sqlalchemy import and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from novalite.db.capacity import capacity
 from novalite.db.models.base import now
-from novalite.db.models.compute import Allocation, Host, Server, Service, new_id
+from novalite.db.models.compute import Allocation, Host, Server, Service, Task, new_id
 from novalite.db.server_migrations import exists_for
 from novalite.db.session import run_statement
 from novalite.objects.hosts import HostInventory, HostRow
@@ -18,27 +19,18 @@ from novalite.objects.hosts import HostInventory, HostRow
 _REPORTED = (
     "node", "hypervisor_type", "hypervisor_version", "host_ip", "vcpus", "ram_mb", "disk_gb",
     "reserved_vcpus", "reserved_ram_mb", "reserved_disk_gb", "cpu_ratio", "ram_ratio", "disk_ratio",
-    "cpu_info", "traits",
+    "cpu_info", "traits", "supported_instances", "physical_networks", "bandwidth_mbps",
 )  # fmt: skip
-_UNIMPORTANT = ("disk_available_least_gb", "uptime")
+_UNIMPORTANT = ("disk_available_least_gb", "uptime", "cached_images", "metrics", "failed_builds")
 """Reported too, but of no interest to a claim: they do not move the generation."""
-
-
-def capacity(inventory: HostInventory) -> dict[str, int]:
-    """What may be given to servers: (total - reserved) x ratio, rounded down (Placement: inventories)."""
-    return {
-        "cap_vcpus": max(0, int((inventory.vcpus - inventory.reserved_vcpus) * inventory.cpu_ratio)),
-        "cap_ram_mb": max(0, int((inventory.ram_mb - inventory.reserved_ram_mb) * inventory.ram_ratio)),
-        "cap_disk_gb": max(0, int((inventory.disk_gb - inventory.reserved_disk_gb) * inventory.disk_ratio)),
-    }
 
 
 def record(session: Session, inventory: HostInventory) -> bool:
     """Store what a host reports; True when something that matters to placement changed."""
-    values: dict[str, Any] = {k: getattr(inventory, k) for k in _REPORTED} | capacity(inventory)
-    values["traits"] = list(inventory.traits)
-    lesser = {k: getattr(inventory, k) for k in _UNIMPORTANT}
+    told = inventory.model_dump(mode="json")
+    lesser = {k: told[k] for k in _UNIMPORTANT}
     row = session.execute(select(Host).where(Host.host == inventory.host)).scalar_one_or_none()
+    values = {k: told[k] for k in _REPORTED} | capacity(told, row.aggregates if row is not None else None)
     if row is None:
         try:
             with session.begin_nested():
@@ -90,6 +82,16 @@ def touch(session: Session, hosts: Iterable[str]) -> None:
     )
 
 
+IO_HEAVY = (
+    "create", "evacuate", "migrate", "rebuild", "resize", "revert_resize", "snapshot", "shelve", "unshelve", "rescue",
+)  # fmt: skip
+"""Kinds of flows whose work on a host reads or writes whole disks."""
+_BUSY = (
+    select(func.count())
+    .where(Task.wait_host == Host.host, Task.state == "open", Task.kind.in_(IO_HEAVY))
+    .scalar_subquery()
+)
+"""How many servers a host is building, copying or imaging at the moment."""
 _ROW = {
     "host": Host.host,
     "node": Host.node,
@@ -113,6 +115,15 @@ _ROW = {
     "hypervisor_version": Host.hypervisor_version,
     "traits": Host.traits,
     "aggregates": Host.aggregates,
+    "failed_builds": Host.failed_builds,
+    "bandwidth_mbps": Host.bandwidth_mbps,
+    "host_ip": Host.host_ip,
+    "cpu_info": Host.cpu_info,
+    "supported_instances": Host.supported_instances,
+    "physical_networks": Host.physical_networks,
+    "cached_images": Host.cached_images,
+    "metrics": Host.metrics,
+    "io_ops": _BUSY,
 }
 
 
@@ -151,7 +162,10 @@ def _host_row(record: dict[str, Any]) -> HostRow:
     record["forced_down"] = bool(record["forced_down"])
     record["last_seen"] = record["last_seen"] or 0.0
     record["traits"] = tuple(record["traits"] or ())
-    record["aggregates"] = record["aggregates"] or {}
+    for name in ("aggregates", "cpu_info", "metrics"):
+        record[name] = record[name] or {}
+    for name in ("supported_instances", "physical_networks", "cached_images"):
+        record[name] = tuple(record[name] or ())
     return HostRow(**record)
 
 

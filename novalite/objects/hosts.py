@@ -14,6 +14,10 @@ class HostInventory(Message):
 
     `used_*` is what the hypervisor itself sees in use (informative); what servers take is counted
     by the conductor from its claims.
+
+    `supported_instances` are (architecture, hypervisor type, mode of guests); `bandwidth_mbps` is what its
+    interfaces to physical networks carry together, 0 when that is not known. `cached_images` are ids, `metrics`
+    numbers that monitors read, `failed_builds` those since the last one that succeeded.
     """
 
     host: str
@@ -33,6 +37,12 @@ class HostInventory(Message):
     disk_available_least_gb: int | None = None
     cpu_info: dict[str, Any] = Field(default_factory=dict)
     traits: tuple[str, ...] = ()
+    supported_instances: tuple[tuple[str, str, str], ...] = ()
+    physical_networks: tuple[str, ...] = ()
+    bandwidth_mbps: int = 0
+    cached_images: tuple[str, ...] = ()
+    metrics: dict[str, float] = Field(default_factory=dict)
+    failed_builds: int = 0
     uptime: str | None = None
 
 
@@ -56,7 +66,8 @@ class HostRow(Message):
 
     `version` grows with every change of the row, so late deltas are recognised; `generation`
     grows only when something other than use changed (inventory, zone, enabled), and is what a
-    claim is checked against. `last_seen` is seconds since the epoch.
+    claim is checked against. `last_seen` is seconds since the epoch. `io_ops` is how many servers the host
+    is busy building, copying or imaging; the other fields are as in HostInventory.
     """
 
     host: str
@@ -82,6 +93,15 @@ class HostRow(Message):
     deleted: bool = False
     aggregates: dict[str, dict[str, str]] = Field(default_factory=dict)
     traits: tuple[str, ...] = ()
+    io_ops: int = 0
+    failed_builds: int = 0
+    bandwidth_mbps: int = 0
+    host_ip: str = ""
+    cpu_info: dict[str, Any] = Field(default_factory=dict)
+    supported_instances: tuple[tuple[str, str, str], ...] = ()
+    physical_networks: tuple[str, ...] = ()
+    cached_images: tuple[str, ...] = ()
+    metrics: dict[str, float] = Field(default_factory=dict)
 
 
 class HostDeltas(Message):

@@ -31,7 +31,9 @@ class RequestSpec(Message):
     """conductor -> scheduler: find hosts for `count` servers of one kind.
 
     `excluded` are hosts already tried (host -> reason); `same_host`/`different_host` are hosts,
-    resolved by the conductor from the servers named in the hints. `group` is read when the request is sent.
+    resolved by the conductor from the servers named in the hints. `ignored_hosts` are never taken, whatever filters
+    are enabled; `physical_networks` are those that carry the networks asked for. `group` is read when the request
+    is sent.
     """
 
     server_id: str
@@ -44,11 +46,14 @@ class RequestSpec(Message):
     requested_host: str | None = None
     requested_node: str | None = None
     excluded: dict[str, str] = Field(default_factory=dict)
+    ignored_hosts: tuple[str, ...] = ()
     same_host: tuple[str, ...] | None = None
     different_host: tuple[str, ...] = ()
     group: GroupRequest | None = None
     hints: dict[str, Any] = Field(default_factory=dict)
+    image_id: str | None = None
     image_properties: dict[str, str] = Field(default_factory=dict)
+    physical_networks: tuple[str, ...] = ()
 
     @property
     def disk_gb(self) -> int:

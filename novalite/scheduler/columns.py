@@ -35,6 +35,8 @@ TOLD = {
     "enabled": "?",
     "forced_down": "?",
     "hypervisor_version": "i8",
+    "failed_builds": "i8",
+    "bandwidth_mbps": "i8",
     "cap_vcpus": "i8",
     "cap_ram_mb": "i8",
     "cap_disk_gb": "i8",
@@ -43,9 +45,17 @@ TOLD = {
     "total_disk_gb": "i8",
 }
 """Columns copied from a HostRow as they are. A total of 0 (not told) becomes the capacity."""
-CODED = {"zone": "zones", "hypervisor_type": "hypervisors", "place": "places", "traits": "trait_sets"}
+CODED = {
+    "zone": "zones",
+    "hypervisor_type": "hypervisors",
+    "place": "places",
+    "traits": "trait_sets",
+    "cpu_info": "cpus",
+    "supported_instances": "kinds",
+    "physical_networks": "physical_networks",
+}
 """Columns that hold a code, and the words it is a code of. `place` is the aggregates of a host."""
-USE = ("used_vcpus", "used_ram_mb", "used_disk_gb", "servers")
+USE = ("used_vcpus", "used_ram_mb", "used_disk_gb", "servers", "io_ops")
 """What servers take, as told, plus what own picks will take (`owed_*`) until the table hears of them."""
 FREE = {"free_vcpus": "cap_vcpus", "free_ram_mb": "cap_ram_mb", "free_disk_gb": "cap_disk_gb"}
 """Capacity minus use, kept ready because every decision reads it."""
@@ -54,6 +64,7 @@ OWED = {
     "used_ram_mb": "owed_ram_mb",
     "used_disk_gb": "owed_disk_gb",
     "servers": "owed_servers",
+    "io_ops": "owed_io_ops",
 }
 COLUMNS: dict[str, str] = {
     **TOLD,
@@ -112,7 +123,14 @@ class Hosts:
     owed_ram_mb: Column
     owed_disk_gb: Column
     owed_servers: Column
+    owed_io_ops: Column
     servers: Column
+    io_ops: Column
+    failed_builds: Column
+    bandwidth_mbps: Column
+    cpu_info: Column
+    supported_instances: Column
+    physical_networks: Column
     total_vcpus: Column
     total_ram_mb: Column
     total_disk_gb: Column
@@ -213,6 +231,38 @@ class Hosts:
         """The number of a word (`words`: zones, hypervisors), -1 when no host has it."""
         return self.store.words[words].find(value)
 
+    def address(self, at: int) -> str:
+        """IP address of the host at `at`, as it reported it."""
+        return self.store.addresses[self._row(at)]
+
+    def metric(self, name: str) -> NDArray[np.float64]:
+        """What monitors last said; NaN for hosts that do not report this one."""
+        column = self.store.metrics.get(name)
+        if column is None:
+            return np.full(len(self), np.nan)
+        return column[: self.store.size] if self._in_store is None else column[self._in_store]
+
+    def with_image(self, image_id: str) -> NDArray[np.bool_]:
+        """Which of them keep this image."""
+        return self.named(self.store.images.get(image_id, ()))
+
+    def worded(self, column: str, test: Callable[[Any], bool]) -> NDArray[np.bool_]:
+        """Which of them have a word in this coded column that passes; each word is looked at once."""
+        words, codes = self.store.words[CODED[column]].values, getattr(self, column)
+        used = np.zeros(len(words), dtype=bool)
+        used[codes] = True
+        passing = np.array([bool(used[i]) and test(word) for i, word in enumerate(words)], dtype=bool)
+        return passing[codes] if len(words) else np.zeros(len(self), dtype=bool)
+
+    def placed(self, test: Callable[[Aggregates], bool]) -> NDArray[np.bool_]:
+        """Which of them are in aggregates that pass."""
+        return self.worded("place", test)
+
+    def valued(self, column: Column, test: Callable[[Any], bool]) -> NDArray[np.bool_]:
+        """Which of them have a number that passes a test in Python; each number is looked at once."""
+        values, codes = np.unique(column, return_inverse=True)
+        return np.array([test(value) for value in values.tolist()], dtype=bool)[codes]
+
     def words_of(self, column: str, at: int) -> Any:
         """The word behind a coded column, for the host at `at`."""
         return self.store.words[CODED[column]].values[int(getattr(self, column)[at])]
@@ -245,6 +295,12 @@ class Hosts:
             hypervisor_type=self.words_of("hypervisor_type", at),
             aggregates=self.words_of("place", at),
             traits=self.words_of("traits", at),
+            host_ip=self.address(at),
+            cpu_info=self.words_of("cpu_info", at),
+            supported_instances=self.words_of("supported_instances", at),
+            physical_networks=self.words_of("physical_networks", at),
+            cached_images=self.store.images_of(self.name(at)),
+            metrics=self.store.metrics_of(self._row(at)),
             **facts,
         )
 
@@ -252,9 +308,16 @@ class Hosts:
 def _changes(vcpus: int, ram_mb: int, disk_gb: int, servers: int) -> tuple[tuple[str, int], ...]:
     """What so many more servers do to each column."""
     return (
-        ("used_vcpus", vcpus), ("used_ram_mb", ram_mb), ("used_disk_gb", disk_gb), ("servers", servers),
+        ("used_vcpus", vcpus), ("used_ram_mb", ram_mb), ("used_disk_gb", disk_gb),
+        ("servers", servers), ("io_ops", servers),
         ("free_vcpus", -vcpus), ("free_ram_mb", -ram_mb), ("free_disk_gb", -disk_gb),
     )  # fmt: skip
+
+
+def values(aggregates: Aggregates, key: str) -> set[str]:
+    """What aggregates say under one key, each of the values that commas separate."""
+    said = (metadata[key] for metadata in aggregates.values() if key in metadata)
+    return {part.strip() for text in said for part in str(text).split(",") if part.strip()}
 
 
 def smallest_override(aggregates: Aggregates, name: str, parse: Callable[[str], float]) -> float | None:

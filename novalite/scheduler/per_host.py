@@ -19,6 +19,7 @@ _FAMILIAR = {
     "vcpus_total": "total_vcpus",
     "vcpus_used": "used_vcpus",
     "num_instances": "servers",
+    "num_io_ops": "io_ops",
     "hypervisor_version": "hypervisor_version",
 }
 """Names such filters know from the public filter guide -> our column."""
@@ -48,6 +49,19 @@ class HostState:
     @property
     def nodename(self) -> str:
         return self._hosts.node(self._at)
+
+    @property
+    def host_ip(self) -> str:
+        return self._hosts.address(self._at)
+
+    @property
+    def cpu_info(self) -> Any:
+        return self._hosts.words_of("cpu_info", self._at)
+
+    @property
+    def metrics(self) -> Any:
+        """Name -> number."""
+        return self._hosts.row(self._at).metrics
 
     @property
     def free_disk_mb(self) -> int:

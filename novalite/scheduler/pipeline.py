@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from novalite.objects.hosts import HostRow
 from novalite.objects.scheduling import Candidate, RequestSpec, Selection, Selections
 from novalite.scheduler.columns import Column, Hosts, Indices, Mask
-from novalite.scheduler.filters.target import ForcedHost, NotAgain, RequestedHost
+from novalite.scheduler.filters.target import ForcedHost, IgnoredHosts, NotAgain, RequestedHost
 from novalite.scheduler.ranking import Ranking, numbers
 from novalite.scheduler.request import need
 
@@ -58,11 +58,12 @@ def filters_for(plan: Plan, spec: RequestSpec, avoid: Sequence[str] = ()) -> Map
     """The filters of this request, which would rather not have the hosts in `avoid`.
 
     An administrator's forced host skips all filters (API guide: "Availability zones", forcing a host);
-    a requested host comes before them.
+    a requested host comes before them. Hosts to ignore are left out in any case.
     """
+    ignored: dict[str, Filter] = {"IgnoredHosts": IgnoredHosts()} if spec.ignored_hosts else {}
     if spec.forced_host or spec.forced_node:
-        return {"ForcedHost": ForcedHost()}
-    first: dict[str, Filter] = {"NotAgain": NotAgain(avoid)} if avoid else {}
+        return {**ignored, "ForcedHost": ForcedHost()}
+    first: dict[str, Filter] = {**ignored, "NotAgain": NotAgain(avoid)} if avoid else ignored
     if spec.requested_host or spec.requested_node:
         first = {"RequestedHost": RequestedHost(), **first}
     return {**first, **plan.filters} if first else plan.filters

@@ -21,12 +21,13 @@ WEIGHER_GROUP = "novalite.scheduler.weighers"
 def plan(conf: Any, rng: random.Random | None = None) -> Plan:
     """The pipeline as configured; raises ConfigError for a name nobody knows or a broken class."""
     section = conf.scheduler
+    chance = section.mode == "chance"
     return Plan(
         filters=filters(conf),
-        weighers=weighers(conf),
+        weighers={} if chance else weighers(conf),
         alternates=section.alternates,
         subset=section.host_subset_size,
-        shuffle=section.shuffle_best_same_weighed_hosts,
+        shuffle=chance or section.shuffle_best_same_weighed_hosts,
         rng=rng or random.Random(),
     )
 

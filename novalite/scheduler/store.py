@@ -1,6 +1,6 @@
 """Where the columns of the hosts live: arrays that grow, an index by name, words kept once.
 
-Memory: COLUMNS take 28 numbers or 207 bytes a host; with names, nodes and the index it is about
+Memory: COLUMNS take 34 numbers or 230 bytes a host; with names, nodes, addresses and the index it is about
 0.4 kB a host (measured: `benchmarks/scheduler.py`), so 100,000 hosts cost about 40 MB.
 No locks here: HostTable has one.
 """
@@ -8,7 +8,7 @@ No locks here: HostTable has one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,10 @@ class Store:
         self.size = 0
         self.names: list[str] = []
         self.nodes: list[str] = []
+        self.addresses: list[str] = []
+        self.images: dict[str, set[str]] = {}
+        self.metrics: dict[str, Column] = {}
+        self._images_of: dict[str, tuple[str, ...]] = {}
         self.index: dict[str, int] = {}
         self.columns: dict[str, Column] = {name: np.zeros(64, kind) for name, kind in COLUMNS.items()}
         self.words = {words: Words() for words in CODED.values()}
@@ -63,15 +67,49 @@ class Store:
         for free, cap in FREE.items():
             columns[free][at] = columns[cap][at] - columns[cap.replace("cap", "used")][at]
         self._put_words(at, row)
+        self.addresses[at] = row.host_ip
+        if row.cached_images != self._images_of.get(row.host, ()):
+            self._put_images(row.host, row.cached_images)
+        if row.metrics or self.metrics:
+            self._put_metrics(at, row.metrics)
         return at
+
+    def _put_images(self, host: str, images: tuple[str, ...]) -> None:
+        for gone in set(self._images_of.pop(host, ())) - set(images):
+            self.images[gone].discard(host)
+            if not self.images[gone]:
+                del self.images[gone]
+        for image in images:
+            self.images.setdefault(image, set()).add(host)
+        if images:
+            self._images_of[host] = images
+
+    def images_of(self, host: str) -> tuple[str, ...]:
+        """Ids of the images that a host keeps."""
+        return self._images_of.get(host, ())
+
+    def _put_metrics(self, at: int, metrics: Mapping[str, float]) -> None:
+        for name in metrics:
+            if name not in self.metrics:
+                self.metrics[name] = np.full(len(self.columns["version"]), np.nan)
+        for name, column in self.metrics.items():
+            column[at] = metrics.get(name, math.nan)
+
+    def metrics_of(self, at: int) -> dict[str, float]:
+        """What monitors say of one host."""
+        found = {name: float(column[at]) for name, column in self.metrics.items()}
+        return {name: value for name, value in found.items() if not math.isnan(value)}
 
     def _append(self, row: HostRow) -> int:
         at = self.size
         if at == len(self.columns["version"]):
             for name, column in self.columns.items():
                 self.columns[name] = np.concatenate([column, np.zeros_like(column)])
+            for name, column in self.metrics.items():
+                self.metrics[name] = np.concatenate([column, np.full(len(column), np.nan)])
         self.names.append(row.host)
         # One string for both where they are the same, as they nearly always are.
+        self.addresses.append(row.host_ip)
         self.nodes.append(row.host if row.node == row.host else row.node)
         self.index[row.host] = at
         for owed in OWED.values():
@@ -85,6 +123,10 @@ class Store:
         columns["zone"][at] = words["zones"].code(row.zone)
         columns["hypervisor_type"][at] = words["hypervisors"].code(row.hypervisor_type)
         columns["traits"][at] = words["trait_sets"].code(row.traits)
+        columns["supported_instances"][at] = words["kinds"].code(row.supported_instances)
+        columns["physical_networks"][at] = words["physical_networks"].code(row.physical_networks)
+        cpu = repr(row.cpu_info) if row.cpu_info else ""
+        columns["cpu_info"][at] = words["cpus"].code(row.cpu_info, cpu)
         place = words["places"].code(row.aggregates, _key(row.aggregates))
         if columns["place"][at] != place:
             columns["place"][at] = place
@@ -97,19 +139,22 @@ class Store:
             return
         last = self.size - 1
         if at != last:
-            for column in self.columns.values():
+            for column in (*self.columns.values(), *self.metrics.values()):
                 column[at] = column[last]
             self.names[at], self.nodes[at] = self.names[last], self.nodes[last]
+            self.addresses[at] = self.addresses[last]
             self.index[self.names[at]] = at
         self.names.pop()
         self.nodes.pop()
+        self.addresses.pop()
+        self._put_images(host, ())
         self.size = last
         self._folded.clear()
 
     def owe(self, at: int, vcpus: int, ram_mb: int, disk_gb: int, servers: int = 1) -> None:
         """Count a pick that no claim was heard of yet; negative amounts take it back."""
         columns = self.columns
-        for used, amount in zip(USE, (vcpus, ram_mb, disk_gb, servers), strict=True):
+        for used, amount in zip(USE, (vcpus, ram_mb, disk_gb, servers, servers), strict=True):
             columns[used][at] += amount
             columns[OWED[used]][at] += amount
         for free, amount in zip(FREE, (vcpus, ram_mb, disk_gb), strict=True):
@@ -124,6 +169,10 @@ class Store:
         other = Store()
         other.size, other.names, other.nodes = self.size, list(self.names), list(self.nodes)
         other.index, other.words = dict(self.index), self.words
+        other.addresses = list(self.addresses)
+        other.images = {image: set(hosts) for image, hosts in self.images.items()}
+        other._images_of = dict(self._images_of)
+        other.metrics = {name: column[: self.size].copy() for name, column in self.metrics.items()}
         other.columns = {name: column[: self.size].copy() for name, column in self.columns.items()}
         return other
 

@@ -6,7 +6,7 @@ import logging
 
 from oslo_config import cfg
 
-from novalite.compute.resources import InventoryNews, inventory
+from novalite.compute.resources import Condition, InventoryNews, inventory
 from novalite.compute.virt.driver import Driver
 from novalite.compute.work import WorkDesk
 from novalite.context import Context
@@ -23,8 +23,9 @@ class ReportResources:
     """Sends heartbeats; the first word of all is `started`."""
 
     def __init__(
-        self, conf: cfg.ConfigOpts, driver: Driver, client: Client, host: str, desk: WorkDesk
+        self, conf: cfg.ConfigOpts, driver: Driver, client: Client, host: str, desk: WorkDesk, condition: Condition
     ) -> None:
+        self.condition = condition
         self.conf, self.driver, self.client, self.host, self.desk = conf, driver, client, host, desk
         self.service_id: str | None = None
         self._news = InventoryNews()
@@ -33,7 +34,7 @@ class ReportResources:
 
     def started(self, ctx: Context) -> None:
         """Say that this host is up and listening. Raises what driver and conductor raise."""
-        found = inventory(self.driver, self.conf, self.host)
+        found = inventory(self.driver, self.conf, self.host, self.condition)
         self.service_id = self.client.of(Hosts).started(ctx, found)
         self._news.told(found)
 
@@ -51,7 +52,7 @@ class ReportResources:
     def _look(self) -> HostInventory | None:
         """None while the hypervisor is away: the daemon is alive all the same, and its guests may be too."""
         try:
-            found = inventory(self.driver, self.conf, self.host)
+            found = inventory(self.driver, self.conf, self.host, self.condition)
         except (DriverUnavailable, DriverError) as error:
             if not self.blind:
                 LOG.error("The hypervisor does not say what it has: %s", error)

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select as sql_select
 from sqlalchemy.orm import Session
 
-from novalite.conductor import create_request, resizing, server_groups, server_ports
+from novalite.conductor import create_request, resizing, server_groups, server_networks, server_ports
 from novalite.conductor.env import Env
 from novalite.conductor.guest_spec import guest_spec
 from novalite.conductor.task import Asked, Task
@@ -60,10 +60,12 @@ def spec(
         forced_host=host if forced else None, requested_host=None if forced else host,
         scheduler_hints=living(session, server["scheduler_hints"] or {}),
     )  # fmt: skip
-    like = Image(id="", properties=server["image_properties"] or {})
+    like = Image(id=server["image_id"] or "", properties=server["image_properties"] or {})
     resolved = create_request.Resolved(flavor, like, server["public_key"])
-    made = create_request.request_spec(session, asked.ctx, body, resolved)
-    return {**made, "server_id": server["id"], "project_id": server["project_id"]}
+    physical = server_networks.physical_of(session, server["id"])
+    made = create_request.request_spec(session, asked.ctx, body, resolved, physical)
+    more = {"server_id": server["id"], "project_id": server["project_id"], "ignored_hosts": [server["host"]]}
+    return {**made, **more}
 
 
 def begin(

@@ -35,6 +35,18 @@ class RequestedHost:
         return f"is not {_named(spec.requested_host, spec.requested_node)}, which the request asks for"
 
 
+class IgnoredHosts:
+    """Not the hosts that the request is to avoid, such as the one a server is leaving."""
+
+    static = True
+
+    def passes(self, hosts: Hosts, spec: RequestSpec) -> Mask:
+        return ~hosts.named(spec.ignored_hosts)
+
+    def why(self, host: HostRow, spec: RequestSpec) -> str:
+        return "is not to be taken for this request"
+
+
 class NotAgain:
     """Not the hosts that were proposed for this server a moment ago, in vain."""
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from novalite.db import hosts, hypervisors, servers, services
-from novalite.db.models.compute import Service
+from novalite.db import aggregates, hosts, hypervisors, servers, services
+from novalite.db.models.compute import Service, Task
 from novalite.db.session import Database
 from novalite.errors import HostNotFound, MarkerNotFound, NotFound, ServiceNotFound
 from tests.contract.db.rows import a_server, an_inventory
@@ -102,3 +102,71 @@ def test_pages_and_patterns_of_hypervisors(three: Database) -> None:
         for absent in ("99", "99999999999999999999", "x"):
             with pytest.raises(NotFound):
                 hypervisors.get(session, 60, absent)
+
+
+def test_what_a_host_says_of_itself_reaches_the_scheduler(db: Database) -> None:
+    facts = {
+        "supported_instances": (("x86_64", "kvm", "hvm"),), "physical_networks": ("blue", "red"),
+        "bandwidth_mbps": 1000, "cached_images": ("image-1",), "metrics": {"cpu.percent": 12.5}, "failed_builds": 2,
+        "cpu_info": {"arch": "x86_64", "topology": {"cores": 8}}, "traits": ("CUSTOM_FAST",),
+    }  # fmt: skip
+    with db.begin() as session:
+        services.beat(session, "alpha", "nova-compute")
+        hosts.record(session, an_inventory("alpha"))
+        (before,) = hosts.rows(session)
+        assert (before.supported_instances, before.cached_images, before.metrics) == ((), (), {})
+        assert hosts.record(session, an_inventory("alpha", **facts))
+        (row,) = hosts.rows(session)
+    assert {name: getattr(row, name) for name in facts} == facts
+    assert row.generation == before.generation + 1
+    with db.begin() as session:  # how it is doing voids no claim
+        assert not hosts.record(session, an_inventory("alpha", **{**facts, "failed_builds": 0, "metrics": {}}))
+        (again,) = hosts.rows(session, ["alpha"])
+    assert (again.failed_builds, again.metrics, again.generation) == (0, {}, row.generation)
+
+
+def test_work_on_disks_that_is_under_way_is_counted(db: Database) -> None:
+    tasks = [
+        {"kind": "create", "state": "open", "wait_host": "alpha"},
+        {"kind": "snapshot", "state": "open", "wait_host": "alpha"},
+        {"kind": "power", "state": "open", "wait_host": "alpha"},
+        {"kind": "create", "state": "done", "wait_host": "alpha"},
+        {"kind": "create", "state": "open", "wait_host": None},
+    ]
+    with db.begin() as session:
+        for name in ("alpha", "beta"):
+            services.beat(session, name, "nova-compute")
+            hosts.record(session, an_inventory(name))
+        for number, task in enumerate(tasks):
+            session.add(Task(id=str(number), action="a", server_id="s", request_id="r", ctx={}, **task))
+    with db.read() as session:
+        for named in (None, ["alpha", "beta"]):
+            assert {row.host: row.io_ops for row in hosts.rows(session, named)} == {"alpha": 2, "beta": 0}
+
+
+def test_aggregates_override_ratios(db: Database) -> None:
+    def caps() -> tuple[int, int, int]:
+        with db.read() as session:
+            (row,) = hosts.rows(session)
+        return row.cap_vcpus, row.cap_ram_mb, row.cap_disk_gb
+
+    plain = {"vcpus": 8, "ram_mb": 1000, "disk_gb": 100, "reserved_ram_mb": 200, "cpu_ratio": 4.0, "ram_ratio": 1.0,
+             "disk_ratio": 1.0}  # fmt: skip
+    with db.begin() as session:
+        services.beat(session, "alpha", "nova-compute")
+        hosts.record(session, an_inventory("alpha", **plain))
+    assert caps() == (32, 800, 100)
+    with db.begin() as session:
+        said = {"cpu_allocation_ratio": "2", "ram_allocation_ratio": "1.5", "disk_allocation_ratio": "much"}
+        for name, metadata in (("x", said), ("y", {"cpu_allocation_ratio": "3"})):
+            number = aggregates.create(session, name, None)
+            aggregates.set_metadata(session, aggregates.get(session, number), metadata)
+            aggregates.add_host(session, aggregates.get(session, number), "alpha")
+        aggregates.settle(session, ["alpha"])
+    assert caps() == (16, 1200, 100)
+    with db.begin() as session:  # a report keeps to them
+        assert hosts.record(session, an_inventory("alpha", **{**plain, "vcpus": 10}))
+    assert caps() == (20, 1200, 100)
+    with db.begin() as session:
+        aggregates.forget_host(session, "alpha")
+    assert caps() == (40, 800, 100)

@@ -30,7 +30,8 @@ def a_spec(
     server_id: str = "server", vcpus: int = 1, ram_mb: int = 1024, disk_gb: int = 10, **asked: Any
 ) -> RequestSpec:
     """A request for one small server."""
-    sizes = {k: asked.pop(k) for k in ("ephemeral_gb", "swap_mb") if k in asked}
+    sizes: dict[str, Any] = {k: asked.pop(k) for k in ("ephemeral_gb", "swap_mb") if k in asked}
+    sizes["extra_specs"] = asked.pop("extra_specs", {})
     flavor = Flavor(flavor_id="1", name="small", vcpus=vcpus, ram_mb=ram_mb, disk_gb=disk_gb, **sizes)
     return RequestSpec(server_id=server_id, flavor=flavor, **asked)
 

@@ -93,7 +93,7 @@ def test_third_party_weigher_counts(acme):
         (
             "enabled_weighers",
             "RamFilter",
-            "is neither one of CPUWeigher, DiskWeigher, RAMWeigher, ",
+            "is neither one of BuildFailureWeigher, CPUWeigher, ",
         ),
         ("enabled_filters", "NothingFilter", "NothingFilter has no method passes or host_passes"),
         ("enabled_filters", "BrokenFilter", "BrokenFilter cannot be made: no licence"),

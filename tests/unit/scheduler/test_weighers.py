@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from novalite.conf.load import for_tests
+from novalite.errors import ConfigError
 from novalite.scheduler.ranking import Ranking, best
 from novalite.scheduler.weighers import WEIGHERS
 from tests.unit.scheduler.builders import a_host, a_spec, group, hosts
@@ -14,15 +15,21 @@ CASES = [
     ("RAMWeigher", "ram_weight_multiplier", {"used_ram_mb": 10000}, 32768, 22768),
     ("CPUWeigher", "cpu_weight_multiplier", {"used_vcpus": 6}, 16, 10),
     ("DiskWeigher", "disk_weight_multiplier", {"used_disk_gb": 100}, 500, 400),
+    ("IoOpsWeigher", "io_ops_weight_multiplier", {"io_ops": 3}, 0, 3),
+    ("NumInstancesWeigher", "num_instances_weight_multiplier", {"servers": 5}, 0, 5),
+    ("HypervisorVersionWeigher", "hypervisor_version_weight_multiplier", {"hypervisor_version": 6002000}, 0, 6002000),
+    ("BuildFailureWeigher", "build_failure_weight_multiplier", {"failed_builds": 2}, 0, -2),
+    ("ImageCacheLocalityWeigher", "image_cache_weight_multiplier", {"cached_images": ("other", "wanted")}, 0, 1),
 ]
 
 
 @pytest.mark.parametrize(("name", "option", "busy", "of_idle", "of_busy"), CASES)
 def test_weigher_counts_free_room(name, option, busy, of_idle, of_busy):
-    one = WEIGHERS[name](for_tests({f"scheduler.{option}": -2.5}))
+    value = 2.5 if name == "BuildFailureWeigher" else -2.5
+    one = WEIGHERS[name](for_tests({f"scheduler.{option}": value}))
     seen = hosts(a_host("idle"), a_host("busy", **busy))
-    assert one.weigh(seen, a_spec()).tolist() == [of_idle, of_busy]
-    assert one.multiplier(seen) == -2.5
+    assert one.weigh(seen, a_spec(image_id="wanted")).tolist() == [of_idle, of_busy]
+    assert one.multiplier(seen) == value
 
 
 GROUP_CASES = [
@@ -55,12 +62,41 @@ def test_aggregate_overrides_the_multiplier_of_its_hosts(name, option, busy, of_
     one = WEIGHERS[name](for_tests())
     packed = {"packed": {option: "-1.5"}, "other": {option: "3"}}
     seen = hosts(a_host("plain"), a_host("packed", aggregates=packed))
-    assert np.broadcast_to(one.multiplier(seen), 2).tolist() == [1.0, -1.5]
+    assert np.broadcast_to(one.multiplier(seen), 2).tolist() == [one.factor, -1.5]
     assert np.broadcast_to(one.multiplier(seen.take(np.array([1]))), 1).tolist() == [-1.5]
 
 
+METRICS = [
+    ({"metrics_weight_setting": ""}, None),
+    ({"metrics_weight_setting": "cpu.idle.percent=2, network.mbps=-0.5"}, [190.0, 60.0, -70.0]),
+    ({"metrics_weight_setting": "cpu.idle.percent=1", "metrics_required": False}, [100.0, 50.0, -10000.0]),
+    ({"metrics_weight_setting": "no.such=1", "metrics_required": True}, [-10000.0] * 3),
+]
+
+
+@pytest.mark.parametrize(("options", "weights"), METRICS)
+def test_metrics_are_summed_with_their_factors(options, weights):
+    one = WEIGHERS["MetricsWeigher"](for_tests({f"scheduler.{k}": v for k, v in options.items()}))
+    rows = [
+        a_host("idle", metrics={"cpu.idle.percent": 100.0, "network.mbps": 20.0}),
+        a_host("busy", metrics={"cpu.idle.percent": 50.0, "network.mbps": 80.0}),
+        a_host("mute"),
+    ]
+    if weights is None:
+        assert one.weigh(hosts(*rows), a_spec()) == 0.0
+        return
+    assert one.weigh(hosts(*rows), a_spec()).tolist() == weights
+    # alone as among others
+    assert [one.weigh(hosts(*rows).take(np.array([i])), a_spec()).item() for i in range(3)] == weights
+
+
+def test_metrics_need_numbers():
+    with pytest.raises(ConfigError, match="cpu is no NAME=NUMBER"):
+        WEIGHERS["MetricsWeigher"](for_tests({"scheduler.metrics_weight_setting": "cpu"}))
+
+
 def test_every_weigher_has_a_case():
-    assert {case[0] for case in (*CASES, *GROUP_CASES)} == set(WEIGHERS)
+    assert {"MetricsWeigher", *(case[0] for case in (*CASES, *GROUP_CASES))} == set(WEIGHERS)
 
 
 class Fixed:

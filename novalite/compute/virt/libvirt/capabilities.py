@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -26,6 +27,7 @@ class Capabilities:
     cpu_info: dict[str, Any] = field(default_factory=dict)
     emulator: str | None = None
     domain_types: tuple[str, ...] = ()
+    supported: tuple[tuple[str, str, str], ...] = ()
 
 
 def parse(text: str) -> Capabilities:
@@ -41,7 +43,17 @@ def parse(text: str) -> Capabilities:
         cpu_info=_cpu_info(tree, cpu, arch),
         emulator=None if native is None else native.findtext("emulator"),
         domain_types=kinds,
+        supported=tuple(_supported(tree)),
     )
+
+
+def _supported(tree: ET.Element) -> Iterator[tuple[str, str, str]]:
+    """Every (architecture, hypervisor, mode) of guests."""
+    for guest in tree.findall("guest"):
+        mode = guest.findtext("os_type") or "hvm"
+        for arch in guest.findall("arch"):
+            for domain in arch.findall("domain"):
+                yield arch.get("name", ""), domain.get("type", ""), mode
 
 
 def _cpu_info(tree: ET.Element, cpu: ET.Element | None, arch: str) -> dict[str, Any]:
@@ -104,5 +116,6 @@ def inventory(connection: Connection, host: Host, disks: Disks, conf: cfg.Config
         disk_ratio=compute.disk_allocation_ratio,
         disk_available_least_gb=free_gb - disks.promised_gb(),
         cpu_info=host.capabilities.cpu_info,
+        supported_instances=host.capabilities.supported,
         uptime=uptime(),
     )
