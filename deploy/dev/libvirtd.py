@@ -29,7 +29,7 @@ FOLDERS = {
 
 
 class Libvirtd(Service):
-    """One libvirtd; `uri` is how to reach it from the root namespaces."""
+    """One libvirtd; `uri` is how to reach it from the root namespaces, `qemu_conf` more lines for its qemu.conf."""
 
     def __init__(
         self,
@@ -40,8 +40,10 @@ class Libvirtd(Service):
         netns: str | None = None,
         address: str | None = None,
         hosts_file: Path | None = None,
+        qemu_conf: Sequence[str] = (),
     ) -> None:
         self.name = name
+        self.qemu_conf = list(qemu_conf)
         super().__init__(state, keep=keep)
         self.netns = netns
         self.address = address
@@ -209,4 +211,4 @@ class Libvirtd(Service):
             ]
         if self.address:
             lines += [f'migration_address = "{self.address}"', f'migration_host = "{self.address}"']
-        return "\n".join([*lines, ""])
+        return "\n".join([*lines, *self.qemu_conf, ""])

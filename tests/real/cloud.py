@@ -47,11 +47,15 @@ class RealCloud:
         assert guest.show()["status"] == "ACTIVE"
         assert guest.run("cat /etc/hostname") == "web\\n"
 
+    `options` are configuration of everybody, `of_other` of the second host alone.
     `member` and `admin` are clients of the API (`tests/rest.py`), `image` the id of the small guest's image with
     the guest agent, `marked_image("blue")` one more whose kernel says on the console that it is "blue".
     """
 
-    def __init__(self, folder: Path, host: Libvirtd, other: Libvirtd | None = None) -> None:
+    def __init__(
+        self, folder: Path, host: Libvirtd, other: Libvirtd | None = None, options: dict[str, Any] | None = None,
+        of_other: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         embedded.collect_orphans()
         self.folder = folder
         self.libvirtd = host
@@ -60,12 +64,12 @@ class RealCloud:
         per_host = {HOST: self._driven_by(host)}
         if other is not None:
             own = {"state_path": str(folder / OTHER), "compute.instances_path": str(folder / OTHER / "instances")}
-            per_host[OTHER] = {**self._driven_by(other), **own}
+            per_host[OTHER] = {**self._driven_by(other), **own, **(of_other or {})}
         self.cloud = Cloud(
             folder,
             hosts=tuple(per_host),
             # Nothing beats its heart here, and a test may take long.
-            overrides={"api.public_url": f"http://127.0.0.1:{port}", "service_down_time": 86400},
+            overrides={"api.public_url": f"http://127.0.0.1:{port}", "service_down_time": 86400, **(options or {})},
             per_host=per_host,
         )
         self.member, self.admin = self.cloud.rest(), self.cloud.rest("admin")
