@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from novalite import __version__
-from novalite.cli import flavors, hosts, images, servers, services, status
+from novalite.cli import consoles, flavors, hosts, images, servers, services, status
 from novalite.cli.client import Session
 from novalite.cli.output import FORMATS, Output
 
@@ -52,6 +52,8 @@ def completion(shell: str) -> None:
 
 for group in (servers.server, flavors.flavor, images.image, hosts.host, services.service, status.status):
     cli.add_command(group)
+for command in (consoles.console, consoles.log):
+    servers.server.add_command(command)
 
 
 def _formats_first(args: Sequence[str]) -> list[str]:

@@ -237,25 +237,3 @@ def reboot(session: Session, servers: tuple[str, ...], hard: bool, wait: bool, t
         compute.reboot_server(one.id, "HARD" if hard else "SOFT")
     for one in found if wait else ():
         _until(session, one, ("ACTIVE", "ERROR"), timeout)
-
-
-@server.command("console")
-@click.argument("server")
-@click.option("--lines", type=click.IntRange(1), help="Only the last so many lines.")
-@click.option("--follow", is_flag=True, help="Go on printing what is new until Ctrl-C.")
-@click.pass_obj
-def console(session: Session, server: str, lines: int | None, follow: bool) -> None:
-    """Print the serial console of SERVER."""
-    import time
-
-    compute = session.cloud.compute
-    found = session.find("server", compute.find_server, server)
-    # The API counts what stands behind the last line end, usually nothing, as a line.
-    text = compute.get_server_console_output(found.id, length=lines and lines + 1)["output"]
-    click.echo(text, nl=not text.endswith("\n"))
-    while follow:
-        time.sleep(1)
-        longer = compute.get_server_console_output(found.id)["output"]
-        seen = longer.rfind(text[-2000:]) + len(text[-2000:]) if text else 0
-        click.echo(longer[seen:] if seen <= len(longer) else longer, nl=False)
-        text = longer or text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from novalite.cli.commands import run
 from novalite.cmd.http import WaitressServer, listen
 from novalite.conductor.bootstrap import bootstrap
 from novalite.identity.passwords import Passwords
-from tests.cloud import PASSWORD
+from tests.cloud import PASSWORD, Cloud
 from tests.disks import MIB
 from tests.networked import a_network, a_port, networked
 
@@ -26,23 +27,29 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     """What makes clients find a cloud that has a flavor `tiny`, an image `disk`, a network `private` with a
     port `plug`, and a host `alpha`."""
     folder = tmp_path_factory.mktemp("cli")
-    with networked(folder, hosts=("alpha",)) as cloud:
-        link = listen("127.0.0.1", 0)
-        url = f"http://127.0.0.1:{link.getsockname()[1]}"
-        bootstrap(cloud.db, PASSWORD, url, "RegionOne", Passwords(1024, 1, 1))
-        # One thread: on an inline bus whoever asks also does the work.
-        server = WaitressServer(create_app(cloud.conf, cloud.client), link, 1, MIB * 8)
-        server.start()
+    with networked(folder, hosts=("alpha",)) as cloud, environment_of(cloud) as found:
         admin = cloud.rest("admin")
         admin.image(name="disk")
         network = a_network(cloud, "private", project=admin.project_id)
         a_port(cloud, network, admin.project_id, name="plug")
-        yield {
-            "OS_AUTH_URL": f"{url}/identity/v3", "OS_USERNAME": "admin", "OS_PASSWORD": PASSWORD,
-            "OS_PROJECT_NAME": "admin", "OS_USER_DOMAIN_NAME": "Default",
-            "OS_PROJECT_DOMAIN_NAME": "Default", "OS_REGION_NAME": "RegionOne",
-        }  # fmt: skip
-        server.stop(1)
+        yield found
+
+
+@contextmanager
+def environment_of(cloud: Cloud) -> Iterator[dict[str, str]]:
+    """The API of a cloud over HTTP, and what makes clients find it."""
+    link = listen("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{link.getsockname()[1]}"
+    bootstrap(cloud.db, PASSWORD, url, "RegionOne", Passwords(1024, 1, 1))
+    # One thread: on an inline bus whoever asks also does the work.
+    server = WaitressServer(create_app(cloud.conf, cloud.client), link, 1, MIB * 8)
+    server.start()
+    yield {
+        "OS_AUTH_URL": f"{url}/identity/v3", "OS_USERNAME": "admin", "OS_PASSWORD": PASSWORD,
+        "OS_PROJECT_NAME": "admin", "OS_USER_DOMAIN_NAME": "Default",
+        "OS_PROJECT_DOMAIN_NAME": "Default", "OS_REGION_NAME": "RegionOne",
+    }  # fmt: skip
+    server.stop(1)
 
 
 @pytest.fixture
@@ -85,8 +92,8 @@ def test_a_server_from_create_to_delete(novalite: Novalite) -> None:
         assert read(novalite, "server", "show", "web")["status"] == status, verb
     assert novalite("server", "reboot", "--hard", "web", "--wait")[0] == 0
     assert "guest_start" in novalite("server", "show", "web", "--actions")[1]
-    assert novalite("server", "console", "web")[1].startswith("SeaBIOS")
-    (line,) = novalite("server", "console", "web", "--lines", "1")[1].splitlines()
+    assert novalite("server", "log", "web")[1].startswith("SeaBIOS")
+    (line,) = novalite("server", "log", "web", "--lines", "1")[1].splitlines()
     assert line.startswith("novalite-guest: up")
     status, _, said = novalite("server", "delete", "web", "--wait")
     assert (status, "1 server deleted." in said) == (0, True), said
