@@ -18,7 +18,7 @@ from novalite.db import allocations
 from novalite.db.models.compute import Allocation, Host, Server, Task
 from novalite.db.models.migrations import Migration
 from novalite.db.session import Database
-from novalite.errors import NovaliteError
+from novalite.errors import NovaliteError, Unavailable
 from novalite.rpc.bus import DaemonKilled
 from tests.cloud import Cloud, Conductor
 
@@ -31,6 +31,12 @@ class BrokenOnPurpose(NovaliteError):
     message = "Broken on purpose."
 
 
+class CannotAskOnPurpose(Unavailable):
+    """The failure of asking a host: nobody takes the message now."""
+
+    message = "Not taken, on purpose."
+
+
 def step_cases(flow: Flow) -> list[tuple[str, str]]:
     """Every (step, mode) of a flow."""
     return [(step.name, mode) for step in flow.steps for mode in MODES]
@@ -39,8 +45,8 @@ def step_cases(flow: Flow) -> list[tuple[str, str]]:
 class Saboteur:
     """Wraps one function of a step; acts once."""
 
-    def __init__(self, conductor: Conductor, do: Any, mode: str) -> None:
-        self.conductor, self.do, self.mode = conductor, do, mode
+    def __init__(self, conductor: Conductor, do: Any, mode: str, failure: NovaliteError) -> None:
+        self.conductor, self.do, self.mode, self.failure = conductor, do, mode, failure
         self.acted = False
 
     def __call__(self, *args: Any) -> Any:
@@ -48,7 +54,7 @@ class Saboteur:
             return self.do(*args)
         self.acted = True
         if self.mode == "fails":
-            raise BrokenOnPurpose()
+            raise self.failure
         if self.mode == "killed before":
             self.conductor.die()
         answer = self.do(*args)
@@ -65,8 +71,10 @@ def broken_step(conductor: Conductor, kind: str, name: str, mode: str) -> Iterat
     flows = conductor.manager.env.tasks.flows
     flow = flows[kind]
     step = flow.step(name)
-    what = "ask" if isinstance(step, HostStep) else "do"
-    saboteur = Saboteur(conductor, getattr(step, what), mode)
+    what, failure = (
+        ("ask", CannotAskOnPurpose()) if isinstance(step, HostStep) else ("do", BrokenOnPurpose())
+    )  # fmt: skip
+    saboteur = Saboteur(conductor, getattr(step, what), mode, failure)
     broken: Step | CommitStep | HostStep = replace(step, **{what: saboteur})
     steps = tuple(broken if s.name == name else s for s in flow.steps)
     patched = {**flows, kind: replace(flow, steps=steps)}
