@@ -65,6 +65,7 @@ class Guest:
             return bool(done["exited"])
 
         wait_for(script, exited, seconds)
+        assert "exitcode" in done, (script, done)
         return done["exitcode"], base64.b64decode(done.get("out-data", "")).decode()
 
     def _agent(self, command: str, arguments: dict[str, Any]) -> Any:
