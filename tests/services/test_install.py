@@ -70,7 +70,21 @@ def test_dry_run_writes_nothing_and_hides_passwords() -> None:
     done = run("install-controller", "--dry-run", "--transport-url", BUS, "--admin-password", "topsecret")
     assert done.returncode == 0, done.stderr
     assert "useradd" in done.stdout or "novalite" in done.stdout
-    assert "secret" not in done.stdout.replace("***", "")
+    assert "topsecret" not in done.stdout and ":secret@" not in done.stdout
+    assert "|   secret = ***" in done.stdout
+
+
+def test_conductors_and_metadata_services_share_a_secret_that_no_compute_host_is_told(tmp_path: Path) -> None:
+    words = ("install-controller", "--stage", str(tmp_path), "--transport-url", BUS)
+    assert run(*words).returncode == 0
+    folder = tmp_path / "etc/novalite"
+    secret = (folder / "metadata-secret").read_text().strip()
+    told = {path.name for path in folder.iterdir() if f"secret = {secret}" in path.read_text()}
+    assert len(secret) == 36 and told == {"conductor.conf", "metadata.conf"}
+    assert run(*words, "--reconfigure").returncode == 0
+    assert (folder / "metadata-secret").read_text().strip() == secret
+    assert run("install-compute", "--stage", str(tmp_path), "--transport-url", BUS).returncode == 0
+    assert secret not in (folder / "compute.conf").read_text()
 
 
 @pytest.mark.parametrize(

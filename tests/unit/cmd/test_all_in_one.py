@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +18,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from novalite.objects import metadata_signature as signed
 
 ROOT = Path(__file__).parents[3]
 
@@ -133,3 +137,24 @@ def test_bad_arguments_are_one_line(up: Callable[..., Up], words: list[str], sen
     assert cloud.process.wait(20) == 2
     said = cloud.errors.read_text().splitlines()[-1]
     assert said.startswith("novalite-up: Configuration:") and sentence in said
+
+
+def test_a_cloud_with_networks_tells_guests_about_themselves(up: Callable[..., Up], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = tmp_path / "networks.conf"
+    at = f"http://127.0.0.1:{port}"
+    config.write_text(
+        "[api]\nlisten = 127.0.0.1\n[networks]\nservice = embedded\n"
+        f"[metadata]\nlisten = 127.0.0.1\nport = {port}\nurl = {at}\nsecret = hush\n"
+    )
+    one = up("--config-file", str(config))
+    one.ready()
+    network, address = "b1c0ffee-0000-4000-8000-000000000001", "10.0.0.5"
+    signature = signed.sign(signed.host_key("hush", "here"), network, address)
+    said = {signed.HOST: "here", signed.NETWORK: network, signed.ADDRESS: address, signed.SIGNATURE: signature}
+    for headers, status in (({}, 403), (said, 404)):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(f"{at}/openstack", headers=headers), timeout=20)
+        assert refused.value.code == status
+    assert one.end() == 0
