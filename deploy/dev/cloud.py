@@ -33,6 +33,8 @@ from novalite.networks.on_host.commands import Commands
 from novalite.networks.on_host.dnsmasq import Servers
 from novalite.networks.on_host.metadata import MetadataProxy
 
+SILENT = ("api-", "metadata-", "novncproxy-")
+"""Members that report to nobody."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -46,12 +48,15 @@ class Plan:
     apis: int = 1
     conductors: int = 1
     schedulers: int = 1
+    consoles: int = 0
     options: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for kind in ("apis", "conductors", "schedulers"):
             if getattr(self, kind) < 1:
                 raise ValueError(f"{kind}: at least 1")
+        if self.consoles not in (0, 1):
+            raise ValueError("consoles: 0 or 1")
         if self.computes < 0:
             raise ValueError("computes: not less than 0")
         if self.driver not in ("fake", "libvirt"):
@@ -69,6 +74,7 @@ class Plan:
             ("scheduler", self.schedulers),
             ("api", self.apis),
             ("metadata", int(self.options.get("networks.service") == "embedded")),
+            ("novncproxy", self.consoles),
             ("compute", self.computes),
         )
         return [f"{kind}-{i}" for kind, count in kinds for i in range(1, count + 1)]
@@ -201,7 +207,7 @@ class Cloud(Service):
 
     def _all_up(self) -> bool:
         up = {service["host"] for service in self.services() if service["state"] == "up"}
-        return all(name in up for name in self.plan.members if not name.startswith(("api-", "metadata-")))
+        return all(name in up for name in self.plan.members if not name.startswith(SILENT))
 
     def _casualty(self) -> str | None:
         for name in self.plan.members:
@@ -255,6 +261,7 @@ class Cloud(Service):
             },
             "scheduler": {},
             "metadata": {"metadata.listen": "127.0.0.1"},
+            "novncproxy": {"consoles.port": str(self.port(name)) if kind == "novncproxy" else ""},
             "api": {
                 "api.listen": "127.0.0.1",
                 "api.port": str(self.port(name)) if kind == "api" else "",
@@ -270,7 +277,10 @@ class Cloud(Service):
             libvirt = {"libvirt.virt_type": "qemu", "libvirt.connection_uri": self.uri(int(number))}
             own["compute"].update(libvirt, **self._place(int(number)))
         conductor = {"api.public_url": self.url} if kind == "conductor" else {}
-        return {**common, **own[kind], **conductor, **self._metadata(kind), **self.plan.options}
+        consoles = {}
+        if kind == "api" and self.plan.consoles:
+            consoles["consoles.base_url"] = f"http://127.0.0.1:{self.port('novncproxy-1')}"
+        return {**common, **own[kind], **conductor, **consoles, **self._metadata(kind), **self.plan.options}
 
     def _metadata(self, kind: str) -> dict[str, str]:
         """The metadata service and the conductors know the secret; hosts are told by the latter."""
@@ -375,7 +385,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="deploy/cloud", description=__doc__)
     parser.add_argument("--stop", action="store_true", help="end the cloud")
     parser.add_argument("--state", type=Path, default=ROOT / ".cloud", help="folder for everything")
-    for kind, count in (("computes", 4), ("apis", 1), ("conductors", 1), ("schedulers", 1)):
+    for kind, count in (("computes", 4), ("apis", 1), ("conductors", 1), ("schedulers", 1), ("consoles", 1)):
         parser.add_argument(f"--{kind}", type=int, default=count)
     parser.add_argument("--driver", default="fake", help="fake or libvirt")
     parser.add_argument("--db", default="postgresql", help="postgresql, mariadb or sqlite")

@@ -255,7 +255,9 @@ def run(state: Path) -> None:
     known = "" if share is None else f"; novalite's share, request to running domain: {share:.2f} s"
     watch.say(f"done{known}")
     print(
-        f"\ngo on by hand   . {state}/openrc; openstack server list\n"
+        f"\nits screen      openstack console url show {SERVER}, and open the URL in a browser\n"
+        f"its terminal    novalite server console {SERVER} --interactive\n"
+        f"go on by hand   . {state}/openrc; openstack server list\n"
         f"or              OS_CLIENT_CONFIG_FILE={state}/clouds.yaml openstack --os-cloud novalite ...\n"
         f"end it          make demo-stop"
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 
 from deploy.dev.guest import guest_image
 from deploy.dev.hosts import Hypervisors
+from novalite.api.console_proxy import rfb
 from novalite.compute.virt.driver import REPLACE_ROOT, BaseImage, Driver, Rebuilds, Rescues
 from novalite.compute.virt.libvirt import embedded
 from novalite.compute.virt.libvirt.driver import LibvirtDriver
@@ -27,6 +29,7 @@ from novalite.errors import DriverError, GuestNotFound, ImageUnacceptable
 from novalite.objects.flavors import Flavor
 from novalite.objects.images import ImageSource
 from novalite.objects.servers import GuestSpec, Rescue
+from novalite.pump import End
 from novalite.states import PowerState
 
 pytest.importorskip("libvirt")
@@ -417,8 +420,17 @@ def test_screen_answers_on_loopback(inside: Host, make: Callable[..., GuestSpec]
     text = inside.driver.connection.call("xml", lambda native: native.lookupByUUIDString(spec.id).XMLDesc(0))
     screen = ET.fromstring(text).find("devices/graphics")
     assert screen is not None and screen.get("listen") == "127.0.0.1"
-    with socket.create_connection(("127.0.0.1", int(screen.get("port", "0"))), timeout=5) as client:
-        assert client.recv(12).startswith(b"RFB 003.")
+    where = inside.driver.screen(spec.id)
+    assert where == ("127.0.0.1", int(screen.get("port", "0")))
+    assert inside.driver.set_screen_password(spec.id, "right", 30)
+    for password, comes_in in (("wrong", False), ("right", True)):
+        with socket.create_connection(where, timeout=5) as client:
+            try:
+                rfb.enter(client, password, ["vnc"], None)
+            except rfb.RfbError:
+                assert not comes_in
+            else:
+                assert comes_in
 
 
 def test_long_console_log_is_cut_while_qemu_writes_on(inside: Host, make: Callable[..., GuestSpec],
@@ -432,6 +444,18 @@ def test_long_console_log_is_cut_while_qemu_writes_on(inside: Host, make: Callab
     inside.wait_up(spec, 1)
     assert log.stat().st_size < 64 * 1024, "QEMU writes at the end, not at its old offset"
     assert len(inside.driver.console_output(spec.id, MIB)) > 100 * 1024
+    with closing(inside.driver.open_serial(spec.id)) as end:
+        assert end.write(b"\r") == 1
+        inside.wait("a login", lambda: b"login: " in said(end), 30)
+    assert end.read() == b"", "it was closed"
+
+
+def said(end: End, seconds: float = 5) -> bytes:
+    """What comes from a console until it is silent."""
+    found = b""
+    while end.holds() or select.select([end], [], [], seconds)[0]:
+        seconds, found = 0.2, found + (end.read() or b"")
+    return found
 
 
 def test_restart_of_libvirtd_is_survived(daemon: Host, make: Callable[..., GuestSpec], guest_image: BaseImage,

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy
+from websocket import WebSocketException
 
 from deploy.dev.client import Api, Refused
 from deploy.dev.cloud import Cloud, Plan
 from deploy.dev.guest import UP, guest_image
 from deploy.dev.processes import wait_for
+from tests.consoles.viewer import Screen, Stream
 from tests.real.conftest import ROOMY
 from tests.services.fixtures import running
 
@@ -23,7 +28,7 @@ pytestmark = [pytest.mark.real, pytest.mark.services]
 @pytest.fixture(scope="module")
 def pretended() -> Iterator[Cloud]:
     """Two of everything and four hosts that only pretend; heartbeats and patience as they come."""
-    plan = Plan(computes=4, driver="fake", apis=2, conductors=2, schedulers=2, options=ROOMY)
+    plan = Plan(computes=4, driver="fake", apis=2, conductors=2, schedulers=2, consoles=1, options=ROOMY)
     with running(Cloud(plan)) as started:
         yield started
 
@@ -123,6 +128,48 @@ def test_one_request_for_eight_is_dealt_out_exactly(pretended: Cloud) -> None:
     for server in servers:
         api.compute("DELETE", f"/servers/{server}")
     wait_for("books closed", lambda: not rows(pretended, "SELECT 1 FROM allocations"), 60)
+
+
+def test_consoles_through_a_proxy_on_green_threads(pretended: Cloud) -> None:
+    """The stock client asks for the URL, the daemon asks over RabbitMQ; it ends in order with consoles open."""
+    api = pretended.api
+    server = api.boot("seen", api.upload("seen", guest_image()), api.flavor("seen", ram=64, disk=1))
+    wait_for("the server", lambda: settled(api, [server]), 60, every=0.2)
+    urls = {kind: _console_url(pretended, server, kind) for kind in ("novnc", "serial")}
+    with Screen(urls["novnc"]) as screen, Stream(urls["serial"]) as serial:
+        before = screen.picture()
+        screen.press("x")
+        wait_for("the picture to change", lambda: screen.picture() != before, 30)
+        serial.until(b"login: ")
+        serial.send(b"root\r")
+        serial.until(b"Login incorrect")
+        log = pretended.member("novncproxy-1").log_file.read_text()
+        assert "opened the novnc console" in log and "opened the serial console" in log
+        assert not [url for url in urls.values() if url.rpartition("token")[2].lstrip("%3D=") in log]
+        pretended.stop_member("novncproxy-1")
+        assert serial.ended(), "its daemon ended"
+    pretended.start_member("novncproxy-1")
+    wait_for("another proxy", lambda: _opens(urls["serial"]), 30, every=0.5)
+    api.compute("DELETE", f"/servers/{server}")
+    wait_for("books closed", lambda: not rows(pretended, "SELECT 1 FROM allocations"), 60)
+    assert not _opens(urls["serial"])
+
+
+def _console_url(cloud: Cloud, server: str, kind: str) -> str:
+    program = Path(sys.executable).parent / "openstack"
+    words = [program, "console", "url", "show", f"--{kind}", server, "-f", "value", "-c", "url"]
+    done = subprocess.run(words, env=cloud.environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def _opens(url: str) -> bool:
+    try:
+        with Stream(url) as serial:
+            serial.until(b"login: ")
+            return True
+    except (OSError, WebSocketException):
+        return False
 
 
 @pytest.mark.parametrize("returning", [True, False], ids=["they return", "they stay away"])

@@ -18,6 +18,7 @@ from deploy.dev.settings import write_config
 def test_members_start_with_the_one_that_answers_the_others() -> None:
     plan = Plan(computes=2, apis=1, conductors=2, schedulers=1)
     assert plan.members == ["conductor-1", "conductor-2", "scheduler-1", "api-1", "compute-1", "compute-2"]
+    assert Plan(computes=1, consoles=1).members[-2:] == ["novncproxy-1", "compute-1"]
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,7 @@ def test_members_start_with_the_one_that_answers_the_others() -> None:
         ({"db": "oracle"}, "postgresql, mariadb or sqlite"),
         ({"driver": "xen"}, "fake or libvirt"),
         ({"apis": 0}, "at least 1"),
+        ({"consoles": 2}, "0 or 1"),
         ({"db": "sqlite", "conductors": 2}, "one conductor only"),
     ],
 )

@@ -92,6 +92,7 @@ def test_conductors_and_metadata_services_share_a_secret_that_no_compute_host_is
     [
         (("install-controller", "--dry-run", "--db-url", "postgres://x"), "postgresql+psycopg://"),
         (("install-controller", "--dry-run", "--port", "http"), "a number"),
+        (("install-controller", "--dry-run", "--console-url", "console"), "--console-url"),
         (("install-compute", "--dry-run"), "--transport-url is needed"),
         (("install-compute", "--dry-run", "--transport-url", "amqp://x"), "rabbit://"),
         (("install-compute", "--dry-run", "--transport-url", BUS, "--virt-type", "xen"), "auto, kvm or qemu"),
