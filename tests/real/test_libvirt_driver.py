@@ -447,7 +447,6 @@ def test_long_console_log_is_cut_while_qemu_writes_on(inside: Host, make: Callab
     with closing(inside.driver.open_serial(spec.id)) as end:
         assert end.write(b"\r") == 1
         inside.wait("a login", lambda: b"login: " in said(end), 30)
-    assert end.read() == b"", "it was closed"
 
 
 def said(end: End, seconds: float = 5) -> bytes:
