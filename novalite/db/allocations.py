@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Integer, Update, bindparam, delete, func, insert, select, update
+from sqlalchemy import Integer, Update, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from novalite.db.models import compute
@@ -18,6 +18,15 @@ _ALLOCATIONS: Any = compute.Allocation.__table__
 Host, Allocation = _HOSTS.c, _ALLOCATIONS.c
 _HELD = select(Allocation.server_id).where(
     Allocation.server_id == bindparam("b_server"), Allocation.host == bindparam("b_host")
+)
+_LOOK = (
+    select(Host.zone, Allocation.server_id)
+    .select_from(_HOSTS)
+    .outerjoin(
+        _ALLOCATIONS,
+        and_(Allocation.host == Host.host, Allocation.server_id == bindparam("b_server")),
+    )
+    .where(Host.host == bindparam("b_host"))
 )
 _TAKE = insert(_ALLOCATIONS)
 
@@ -33,16 +42,20 @@ class Amount:
 
 def claim(
     session: Session, server_id: str, host: str, seen: int, amount: Amount, force: bool = False
-) -> None:
-    """Take capacity, provided the host is as the scheduler saw it (`seen`) and still has room.
+) -> str:
+    """Take capacity, provided the host is as the scheduler saw it (`seen`) and still has room; answers its zone.
 
     `generation` tells every change but use; use is compared by the arithmetic of this very statement,
     so racing claims need no retry as long as there is room for all. A server that already holds a
     claim on the host keeps it. `force` (a host named by an administrator) skips the generation only.
     Raises ClaimLost.
     """
-    if run_statement(session, _HELD, b_server=server_id, b_host=host).first():
-        return
+    found = run_statement(session, _LOOK, b_server=server_id, b_host=host).first()
+    if found is None:
+        raise ClaimLost(host=host)
+    zone, held = found
+    if held is not None:
+        return str(zone)
     wanted = {"b_vcpus": amount.vcpus, "b_ram": amount.ram_mb}
     if amount.disk_gb:
         wanted["b_disk"] = amount.disk_gb
@@ -60,6 +73,7 @@ def claim(
         ram_mb=amount.ram_mb,
         disk_gb=amount.disk_gb,
     )
+    return str(zone)
 
 
 @cache

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Update, bindparam, case, insert, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from novalite.context import Context
 from novalite.db.models import compute
@@ -125,8 +127,17 @@ def lease_reported(
 def _take(
     session: Session, statement: Update, task_id: str, owner: str, until: float, **more: Any
 ) -> Record | None:
-    taken = run_statement(session, statement, b_id=task_id, owner=owner, look_at=until, **more)
-    return get(session, task_id) if taken.rowcount else None
+    lease = {"b_id": task_id, "owner": owner, "look_at": until, **more}
+    if session.get_bind().dialect.update_returning:
+        row = run_statement(session, _telling(statement), **lease).first()
+        return dict(zip(_KEYS, row, strict=True)) if row else None
+    return get(session, task_id) if run_statement(session, statement, **lease).rowcount else None
+
+
+@functools.cache
+def _telling(statement: Update) -> ReturningUpdate[Any]:
+    """The same, answering the row as it is then; MariaDB cannot."""
+    return statement.returning(*_COLUMNS)
 
 
 def save(session: Session, task_id: str, owner: str, /, **values: Any) -> None:

@@ -30,8 +30,8 @@ BOOT = [
 ]
 """Everything that is sent for one boot, from POST /servers to ACTIVE."""
 
-BOOT_STATEMENTS = 27
-FOR_EACH_MORE = 18
+BOOT_STATEMENTS = 24
+FOR_EACH_MORE = 15
 """Statements of each further server of one request."""
 
 

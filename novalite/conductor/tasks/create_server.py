@@ -11,7 +11,7 @@ from novalite.conductor import server_groups, server_ports
 from novalite.conductor.env import Env
 from novalite.conductor.guest_spec import guest_spec
 from novalite.conductor.task import CommitStep, Flow, HostStep, Step, Task
-from novalite.db import allocations, hosts, servers
+from novalite.db import allocations, servers
 from novalite.db.models.base import now
 from novalite.errors import ClaimLost, HostDown, NoValidHost, NovaliteError
 from novalite.objects.scheduling import RequestSpec
@@ -61,21 +61,16 @@ def claim(env: Env, task: Task, session: Session) -> str:
         if host in task.facts.get("excluded", {}) or not (group is None or group.allows(host)):
             continue
         try:
-            allocations.claim(session, task.server_id, host, candidate["generation"], amount, force=forced)
+            zone = allocations.claim(session, task.server_id, host, candidate["generation"], amount, force=forced)
         except ClaimLost:
             continue
-        _place(task, session, host, candidate["node"])
+        _place(task, session, host, candidate["node"], zone)
         return str(host)
     raise CandidatesLost(count=len(candidates))
 
 
-def _place(task: Task, session: Session, host: str, node: str) -> None:
-    place = {
-        "host": host,
-        "node": node,
-        "availability_zone": hosts.zone(session, host),
-        "task_state": SPAWNING,
-    }
+def _place(task: Task, session: Session, host: str, node: str, zone: str) -> None:
+    place = {"host": host, "node": node, "availability_zone": zone, "task_state": SPAWNING}
     servers.change_if_owned(session, task.server_id, task.id, **place)
     task.server = {**task.load_server(session), **place}
     task.touched.add(host)

@@ -115,14 +115,14 @@ def claim(task: Task, session: Session, busy: str) -> str:
         if host in task.facts["excluded"] or not (group is None or group.allows(host)):
             continue
         try:
-            allocations.claim(session, task.server_id, host, candidate["generation"], amount, force=forced)
+            zone = allocations.claim(session, task.server_id, host, candidate["generation"], amount, force=forced)
         except ClaimLost:
             continue
         place = {"dest_host": host, "dest_node": candidate["node"], "dest_ip": hosts.address(session, host)}
         server_migrations.change(session, task.args["migration"], status=MIGRATING, **place)
         servers.change_if_owned(session, task.server_id, task.id, task_state=busy)
         task.touched.update((task.args["source"], host))
-        task.facts["place"] = {"node": candidate["node"], "availability_zone": hosts.zone(session, host)}
+        task.facts["place"] = {"node": candidate["node"], "availability_zone": zone}
         return str(host)
     raise create_server.CandidatesLost(count=len(candidates))
 

@@ -91,7 +91,7 @@ def test_racing_claims_fill_a_host_exactly(cloud: Cloud) -> None:
         seen = session.execute(select(Host.generation).where(Host.host == "alpha")).scalar_one()
     one = allocations.Amount(1, 64, 1)
     taken = at_once(
-        lambda n: cloud.db.run(lambda s: allocations.claim(s, f"server-{n}", "alpha", seen, one) or "taken")
+        lambda n: cloud.db.run(lambda s: allocations.claim(s, f"server-{n}", "alpha", seen, one) and "taken")
     )
     assert sorted(taken) == [ClaimLost.__name__] * (THREADS - 3) + ["taken"] * 3
     with cloud.db.read() as session:
