@@ -21,7 +21,7 @@ from novalite.networks.on_host.metadata_proxy import BODY_BYTES, HEADER_BYTES, P
 from novalite.objects import metadata_signature as signed
 from novalite.objects.host_networks import AddressPair, HostNetworks, MetadataAccess
 from tests.networks.builders import NET, SECOND, SUBNET, a_network, a_port, wanted
-from tests.networks.worlds import Guest, Machine, World
+from tests.networks.worlds import Guest, Machine, Space, World, run
 
 networks = pytest.mark.skipif(obstacle() is not None, reason=f"no networks can be made here: {obstacle()}")
 KEY = signed.host_key("secret", "here")
@@ -235,6 +235,40 @@ def test_a_guest_that_holds_connections_keeps_nobody_else_from_asking(world, ser
         assert ask(good).startswith("HTTP/1.1 200")
     finally:
         holding.communicate("")
+
+
+ENTER = """
+import sys
+from pathlib import Path
+from novalite.networks.on_host.metadata import MetadataProxy
+from novalite.objects.host_networks import MetadataAccess
+
+proxy = MetadataProxy(Path(sys.argv[1]))
+proxy.converge(MetadataAccess(url="http://127.0.0.1:1", host="here", key="k"), {"net": int(sys.argv[2])})
+print(proxy.pid() is not None)
+proxy.end()
+"""
+
+
+@networks
+def test_what_the_unit_of_a_host_may_do_is_enough_to_answer_guests(tmp_path):
+    """A DHCP server has given up root; to enter its namespace takes more than to make it."""
+    unit = Path(__file__).parents[2] / "deploy/systemd/novalite-compute.service"
+    sets = (line.split("=", 1) for line in unit.read_text().splitlines() if "=" in line)
+    lines = [value for name, value in sets if name == "CapabilityBoundingSet"]
+    may = ",".join(["-all", *(f"+{name.removeprefix('CAP_').lower()}" for name in " ".join(lines).split())])
+    space = Space()
+    served = space.popen("setpriv", "--reuid=nobody", "--clear-groups", "cat")
+    try:
+        space.run("ip", "link", "set", "lo", "up")
+        space.run("ip", "address", "add", "169.254.169.254/32", "dev", "lo")
+        wait_for("it gave up root", lambda: Path(f"/proc/{served.pid}").stat().st_uid != 0, 10)
+        words = ("setpriv", f"--bounding-set={may}", f"--inh-caps={may}", sys.executable, "-c", ENTER)
+        done = run(*words, str(tmp_path / "proxy"), str(served.pid), check=False)
+        assert done.stdout == "True\n", done.stderr
+    finally:
+        served.communicate("")
+        space.close()
 
 
 # --- what is read, without any network --------------------------------------------------------------

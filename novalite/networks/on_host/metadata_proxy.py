@@ -81,7 +81,8 @@ class Asked:
 
 
 def listeners(networks: dict[str, str]) -> dict[socket.socket, str]:
-    """Sockets and their networks. A namespace that is gone meanwhile is passed over: it will have another one."""
+    """Sockets and their networks. A namespace that is gone meanwhile is passed over: its network will have another
+    one. To enter that of a process of another user takes CAP_SYS_PTRACE beside CAP_SYS_ADMIN."""
     libc = ctypes.CDLL(None, use_errno=True)
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
     found: dict[socket.socket, str] = {}
@@ -93,7 +94,7 @@ def listeners(networks: dict[str, str]) -> dict[socket.socket, str]:
     for network, path in networks.items():
         try:
             there = os.open(path, os.O_RDONLY)
-        except OSError:
+        except FileNotFoundError:
             continue
         try:
             enter(there)
@@ -298,7 +299,10 @@ class Proxy:
 def main(config: str) -> None:
     """Listen, leave a process that answers, and return."""
     settings = Settings(**json.loads(Path(config).read_text()))
-    found = listeners(settings.networks)
+    try:
+        found = listeners(settings.networks)
+    except OSError as error:
+        sys.exit(f"cannot listen for guests: {error}")
     child = os.fork()
     if child:
         fresh = Path(f"{settings.pid_file}.new")

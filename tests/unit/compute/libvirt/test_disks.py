@@ -6,15 +6,19 @@ import json
 import os
 import shutil
 import subprocess
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pycdlib
 import pytest
 
+from novalite.compute.config_drive import ConfigDrives
 from novalite.compute.virt.driver import BaseImage
 from novalite.compute.virt.libvirt import commands
-from novalite.compute.virt.libvirt.disks import GIB, MIB, Disks, check, plan, virtual_size
-from novalite.errors import DriverError, FlavorDiskTooSmall
+from novalite.compute.virt.libvirt.disks import CONFIG, GIB, MIB, Disks, check, plan, virtual_size
+from novalite.conf import load
+from novalite.errors import DriverError, FlavorDiskTooSmall, VendorDataFailed
 from novalite.objects.servers import Rescue
 from tests.unit.compute.libvirt.guests import SERVER, a_flavor, a_guest, an_image
 
@@ -249,3 +253,67 @@ def test_once_it_is_built_the_files_tell_of_the_root_disk(disks: Disks, base: Ba
     found = disks.attached(spec.model_copy(update={"image": None}))
     assert [(Path(d.path).name, d.boots, d.device) for d in found] == [
         ("disk", True, "cdrom" if kind == "iso" else "disk"), ("disk.swap", False, "disk")]
+
+
+# --- config drives --------------------------------------------------------------------------------
+
+
+def read_drive(path: Path) -> dict[str, Any]:
+    """meta_data.json of a drive."""
+    iso, out = pycdlib.PyCdlib(), BytesIO()
+    iso.open(str(path))
+    iso.get_file_from_iso_fp(out, rr_path="/openstack/latest/meta_data.json")
+    iso.close()
+    found: dict[str, Any] = json.loads(out.getvalue())
+    return found
+
+
+@pytest.fixture
+def driven(disks: Disks) -> Disks:
+    disks.drives = ConfigDrives(load.for_tests())
+    return disks
+
+
+@tools
+def test_a_config_drive_is_kept_until_the_disks_are_made_anew(driven: Disks, base: BaseImage) -> None:
+    spec = a_guest(config_drive=True, admin_pass="first", flavor=a_flavor(ephemeral_gb=1))
+    driven.build(spec, base)
+    path = driven.folder(SERVER) / CONFIG
+    assert (read_drive(path)["admin_pass"], path.stat().st_mode & 0o777) == ("first", 0o600)
+    later = spec.model_copy(update={"admin_pass": None, "image": None})
+    *_, last = driven.attached(later)
+    assert (last.path, last.format, last.device, last.boots) == (str(path), "raw", "cdrom", False)
+    assert read_drive(path)["admin_pass"] == "first", "a start does not touch it"
+    # a rebuild makes another, whatever else it keeps; one that is not adopted changes nothing
+    driven.stage(spec.model_copy(update={"admin_pass": "second"}), base, keep_ephemeral=True)
+    assert read_drive(path)["admin_pass"] == "first"
+    driven.adopt(SERVER)
+    assert read_drive(path)["admin_pass"] == "second"
+    # one that is lost, or of a server from before there were any, is made without a password
+    path.unlink()
+    driven.attached(later)
+    assert "admin_pass" not in read_drive(path)
+    driven.remove(SERVER)
+    assert not driven.exist(SERVER)
+
+
+@tools
+def test_a_rescue_has_a_config_drive_of_its_own(driven: Disks, base: BaseImage) -> None:
+    spec = a_guest(config_drive=True, admin_pass="own")
+    driven.build(spec, base)
+    rescued = spec.model_copy(update={"rescue": Rescue(image=an_image()), "admin_pass": "rescuers"})
+    driven.make_rescue(rescued, base)
+    *_, last = driven.attached(rescued)
+    assert read_drive(Path(last.path))["admin_pass"] == "rescuers"
+    driven.remove_rescue(SERVER)
+    *_, last = driven.attached(spec)
+    assert read_drive(Path(last.path))["admin_pass"] == "own"
+    assert sorted(path.name for path in driven.folder(SERVER).iterdir()) == ["disk", CONFIG]
+
+
+@tools
+def test_a_failed_config_drive_fails_the_build(disks: Disks, base: BaseImage) -> None:
+    options = {"vendordata_dynamic_targets": ["gone@http://127.0.0.1:1"], "vendordata_dynamic_failure_fatal": True}
+    disks.drives = ConfigDrives(load.for_tests({f"metadata.{name}": value for name, value in options.items()}))
+    with pytest.raises(VendorDataFailed, match="gone"):
+        disks.build(a_guest(config_drive=True), base)

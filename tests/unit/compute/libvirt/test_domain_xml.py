@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from novalite.compute.virt.libvirt import vifs
-from novalite.compute.virt.libvirt.disks import plan, while_rescued
+from novalite.compute.virt.libvirt.disks import CONFIG, plan, while_rescued
 from novalite.compute.virt.libvirt.hardware import HostFacts, decide
 from novalite.compute.virt.libvirt.xml.devices import Disk
 from novalite.compute.virt.libvirt.xml.domain import Domain, LocalDisk, Mark, domain
@@ -38,6 +38,8 @@ def xml_of(
     first = planned[-1 if spec.rescue and spec.rescue.stable else 0] if planned else None
     disks = [LocalDisk(f"{FOLDER_OF_GUEST}/{disk.name}", disk.format, disk is first, disk.device, disk.bus)
              for disk in planned]
+    if spec.config_drive:
+        disks.append(LocalDisk(f"{FOLDER_OF_GUEST}/{CONFIG}", "raw", device="cdrom"))
     hardware = decide(spec, conf.libvirt, conf.vnc, host)
     cards = vifs.interfaces(spec, hardware)
     built = domain(spec, hardware, disks, f"{FOLDER_OF_GUEST}/console.log", cards)
@@ -84,6 +86,11 @@ CASES: dict[str, Callable[[], str]] = {
         "quota:disk_write_bytes_sec_max": "20971520"}))),
     "interface": lambda: xml_of(a_guest(vifs=(VIF,))),
     "interface-e1000": lambda: xml_of(a_guest({"hw_vif_model": "e1000"}, vifs=(VIF,))),
+    "config-drive": lambda: xml_of(a_guest(config_drive=True, flavor=a_flavor(swap_mb=64))),
+    "config-drive-beside-a-disc": lambda: xml_of(a_guest(
+        config_drive=True, image=an_image(disk_format="iso"))),
+    "config-drive-q35": lambda: xml_of(a_guest({"hw_machine_type": "q35"}, config_drive=True)),
+    "config-drive-scsi": lambda: xml_of(a_guest({"hw_cdrom_bus": "scsi"}, config_drive=True)),
     "settings": lambda: xml_of(a_guest(), settings={
         "cpu_mode": "custom", "cpu_model": "Nehalem", "machine_type": "q35", "disk_bus": "sata",
         "vnc.server_listen": "192.0.2.7", "vnc.keymap": "de", "vnc.password": False, "video_model": "virtio",
