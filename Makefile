@@ -22,8 +22,8 @@ help: ## show this list
 deps: ## install packages (as root) and the Python environment
 	@deploy/install-deps
 
-demo: ## a cloud on this machine with one real guest; leaves it running
-	@deploy/demo
+demo: ## a cloud on this machine with one real guest; leaves it running; NETWORK=1: one to log in to by ssh
+	@deploy/demo $(if $(NETWORK),--network)
 
 demo-stop: ## end the cloud of `make demo`
 	@deploy/demo --stop

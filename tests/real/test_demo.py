@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.dev.demo import embed_root
+from deploy.dev.demo_network import DemoNetwork
 from deploy.dev.guest import UP
 from deploy.dev.processes import running, started
 
@@ -59,3 +60,20 @@ def test_demo_boots_a_guest_leaves_it_running_and_ends(state: Path) -> None:
     assert pids
     demo(state, "--stop")
     assert not [pid for pid in pids if started(pid)]
+
+
+def test_a_demo_with_networks_lets_its_user_in_and_leaves_nothing(state: Path) -> None:
+    """The guest is configured by the metadata service and reached by its floating address, as the printed line says."""
+    own = DemoNetwork(state)
+    said = demo(state, "--network")
+    assert "source=metadata host=demo keys=1" in said
+    assert "inside the guest: demo," in said
+    line = next(line for line in said.splitlines() if line.startswith("log in "))
+    argv = [*line.removeprefix("log in ").split(), "-o", "BatchMode=yes", "cat /etc/hostname"]
+    assert subprocess.run(argv, capture_output=True, text=True, timeout=60).stdout.strip() == "demo"
+    demo(state, "--stop")
+    assert own.namespace not in os.listdir("/run/netns")
+    assert not [name for name in os.listdir("/sys/class/net") if name.startswith(own.namespace[:-1])]
+    assert not pids_below(state)
+    left = subprocess.run(["pgrep", "-f", str(state)], capture_output=True, text=True).stdout.split()
+    assert not left, left
