@@ -39,7 +39,13 @@ def console(session: Session, server: str, interactive: bool, serial: bool) -> N
 
 
 def _url(compute: Any, found: Any, kind: str) -> str:
-    made = compute.create_console(found, kind, {"novnc": "vnc"}.get(kind, kind))
+    from openstack.exceptions import ConflictException
+
+    try:
+        made = compute.create_console(found, kind, {"novnc": "vnc"}.get(kind, kind))
+    except ConflictException as error:
+        state = f"it is {found.status}" + (f", {found.task_state}" if found.task_state else "")
+        raise click.ClickException(f"{found.name} has no console now: its guest must run, but {state}.") from error
     return str(made["url"])
 
 

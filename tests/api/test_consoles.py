@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,11 +11,10 @@ from sqlalchemy import select, update
 
 from novalite.conductor.periodic.console_tokens import ForgetConsoleTokens
 from novalite.context import system
-from novalite.db import console_tokens
 from novalite.db.models.base import now
 from novalite.db.models.consoles import ConsoleToken
 from novalite.errors import ConsoleTokenInvalid, NovaliteError
-from novalite.objects.consoles import ConsoleAddress, ConsoleEntrance, ConsoleWanted, digest
+from novalite.objects.consoles import ConsoleEntrance, ConsoleWanted, digest
 from novalite.objects.servers import ServerAction
 from novalite.rpc.contracts.consoles import Consoles
 from novalite.rpc.contracts.servers import Servers
@@ -247,29 +245,6 @@ def test_a_token_that_may_be_used_once(cloud: Cloud, member: Rest, web: str) -> 
         assert cloud.rest("admin")("GET", f"/os-console-auth-tokens/{token}").status_code == 404
     finally:
         cloud.conf.clear_override("one_time_tokens", group="consoles")
-
-
-def test_of_two_that_spend_a_token_one_gets_in(cloud: Cloud) -> None:
-    wanted = ConsoleWanted(server_id="s", kind="serial", digest=digest("raced"))
-    with cloud.db.begin() as session:
-        console_tokens.add(session, wanted, "alpha", ConsoleAddress(host="h", port=1), None, 60, 50)
-    outcomes: list[bool] = []
-    gate = threading.Barrier(4)
-
-    def spend() -> None:
-        gate.wait(10)
-        try:
-            cloud.db.run(lambda session: console_tokens.spend(session, wanted.digest))
-            outcomes.append(True)
-        except ConsoleTokenInvalid:
-            outcomes.append(False)
-
-    threads = [threading.Thread(target=spend) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert sorted(outcomes) == [False, False, False, True]
 
 
 def test_a_host_that_offers_none(tmp_path_factory: pytest.TempPathFactory) -> None:

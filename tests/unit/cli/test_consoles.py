@@ -44,6 +44,9 @@ def test_urls(novalite: Novalite) -> None:
     status, _, err = novalite("server", "console", "web", "-i")
     assert (status, "needs a terminal" in err) == (1, True)
     assert "There is no server" in novalite("server", "console", "nothing")[2]
+    assert novalite("server", "create", "off", "--flavor", "tiny", "--image", "disk", "--wait")[0] == 0
+    assert novalite("server", "stop", "off", "--wait")[0] == 0
+    assert "its guest must run, but it is SHUTOFF" in novalite("server", "console", "off")[2]
 
 
 class Terminal:
