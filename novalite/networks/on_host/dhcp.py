@@ -1,7 +1,8 @@
 """The DHCP server of a network on one host, as files for dnsmasq and as settings of its namespace.
 
 Every host serves its own guests, from the same address everywhere: 169.254.169.254, which no subnet has to spare
-and where guests will look for their metadata too. Nothing of it crosses a tunnel.
+and where guests will look for their metadata too. Nothing of it crosses a tunnel. For IPv6 it gives out addresses
+(dhcpv6-stateful) or only what else there is to know (dhcpv6-stateless); that there is a router, routers say.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 
 from novalite.networks.on_host import names
 from novalite.objects.host_networks import HostNetwork, LocalPort, Subnet
@@ -18,6 +19,8 @@ from novalite.objects.host_networks import HostNetwork, LocalPort, Subnet
 ADDRESS = "169.254.169.254"
 INSIDE = "dhcp0"
 """Its network card, in its namespace."""
+BY_DHCP = ("dhcpv6-stateful", "dhcpv6-stateless")
+"""Values of ipv6_address_mode for which there is a server."""
 ON_LINK = "0.0.0.0"
 """As a next hop: not behind any router (RFC 3442)."""
 
@@ -43,17 +46,20 @@ class Server:
 def server(network: HostNetwork, ports: Iterable[LocalPort], lease: int) -> Server | None:
     """The server of a network; None when no subnet of it wants one. `lease`: seconds an address is given for."""
     served = [subnet for subnet in network.subnets if subnet.dhcp and subnet.ip_version == 4]
-    if not served:
+    served6 = [subnet for subnet in network.subnets
+               if subnet.dhcp and subnet.ip_version == 6 and subnet.ipv6_address_mode in BY_DHCP]  # fmt: skip
+    if not served and not served6:
         return None
+    stateful = [subnet for subnet in served6 if subnet.ipv6_address_mode == "dhcpv6-stateful"]
     return Server(
         network_id=network.id,
         device=names.dhcp(network.id),
         bridge=names.bridge(network.id),
         mac=mac(network.id),
         mtu=network.mtu,
-        ranges=tuple(subnet.cidr for subnet in served),
-        config=_config(network, served, lease),
-        hosts=_hosts(ports, {subnet.id: subnet for subnet in served}),
+        ranges=tuple(subnet.cidr for subnet in (*served, *served6)),
+        config=_config(network, served, lease) + _config6(served6, lease),
+        hosts=_hosts(ports, {subnet.id: subnet for subnet in (*served, *stateful)}),
     )
 
 
@@ -91,6 +97,17 @@ def _config(network: HostNetwork, served: list[Subnet], lease: int) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def _config6(served: list[Subnet], lease: int) -> str:
+    lines = ["quiet-dhcp6"] if served else []
+    for number, subnet in enumerate(served):
+        net, tag = IPv6Network(subnet.cidr), f"v{number}"
+        lines += [
+            f"dhcp-range=set:{tag},{net.network_address},static,{net.prefixlen},{lease}s",
+            f"dhcp-option=tag:{tag},option6:dns-server{_given(*(f'[{one}]' for one in subnet.dns))}",
+        ]
+    return "".join(f"{line}\n" for line in lines)
+
+
 def _given(*values: str | None) -> str:
     """Without a value an option is not sent, not even dnsmasq's own idea of it."""
     return "".join(f",{value}" for value in values if value)
@@ -109,7 +126,8 @@ def _hosts(ports: Iterable[LocalPort], served: Mapping[str, Subnet]) -> str:
     lines = []
     for port in sorted(ports, key=lambda port: port.id):
         mine = [one.address for one in port.addresses if one.subnet_id in served]
+        v4, v6 = ([one for one in mine if (":" in one) is version6][:1] for version6 in (False, True))
         if mine:
-            name = port.hostname if NAME.fullmatch(port.hostname) else f"host-{mine[0].replace('.', '-')}"
-            lines.append(f"{port.mac},id:*,{mine[0]},{name}\n")
+            name = port.hostname if NAME.fullmatch(port.hostname) else "host-" + re.sub("[.:]+", "-", mine[0])
+            lines.append(",".join([port.mac, "id:*", *v4, *(f"[{one}]" for one in v6), f"{name}\n"]))
     return "".join(lines)

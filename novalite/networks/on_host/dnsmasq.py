@@ -29,11 +29,18 @@ ip link add name "$inside" address "$mac" mtu "$mtu" type veth peer name "$devic
 ip address add "$address/32" dev "$inside"
 ip address add fe80::a9fe:a9fe/64 dev "$inside" nodad 2>/dev/null || true
 ip link set dev "$inside" up
-for range; do ip route replace "$range" dev "$inside" scope link; done
+for range; do
+	case $range in
+	*:*) ip -6 address add "$range" dev "$inside" nodad noprefixroute;;
+	*) ip route replace "$range" dev "$inside" scope link;;
+	esac
+done
 exec "$dnsmasq" "--conf-file=$config" ${user:+"--user=$user"}
 """
 """Run in the new namespace. All that varies comes as arguments, the ranges last; `outside` is the host's namespace, or
-a process in it; `user` empty: dnsmasq's own choice."""
+a process in it; `user` empty: dnsmasq's own choice. Of
+IPv6 ranges it has the first address, which is nobody's: dnsmasq serves no range that it has no address of. Guests talk
+to its link-local one."""
 
 
 class Servers:

@@ -22,6 +22,8 @@ ALWAYS_IN = [
 ]
 """Without it nobody has an address or a neighbour; guests cannot send what only routers and DHCP servers may."""
 ALWAYS_OUT = [
+    "icmpv6 type 134 drop",  # once more, of packets that were put together of fragments meanwhile
+    "ether type ip6 udp sport 547 drop",
     "ether type arp accept",
     "ether type 0x8035 accept",
     "icmpv6 type { 131, 132, 133, 135, 136, 143 } accept",
