@@ -346,6 +346,35 @@ def test_two_machines_are_one_network_over_vxlan(tmp_path):
         assert "dst 10.77.0.2" not in first.run("bridge", "fdb", "show", "dev", names.tunnel(NET)).stdout
 
 
+def test_a_vlan_is_a_tag_on_the_wire_where_the_kernel_has_them_and_is_refused_elsewhere(tmp_path):
+    """Debian's kernels have them; whichever this one is, one half of it is tried."""
+    with World(tmp_path, 2) as world:
+        second = "c2c0ffee-0000-4000-8000-000000000001"
+        tagged = {"type": "vlan", "physical_network": "office", "mtu": 1400}
+        networks = (a_network(segmentation_id=7, **tagged), a_network(id=second, segmentation_id=8, **tagged))
+        ports = a_port(5), a_port(6), a_port(7, network_id=second)
+        for machine in world.machines:
+            machine.wire(world.fabric)
+        plans = [world.machines[0].apply(wanted(ports[0], networks=networks[:1])),
+                 world.machines[1].apply(wanted(*ports[1:], networks=networks))]  # fmt: skip
+        probe = ("ip", "link", "add", "link", "fab0", "name", "probe", "type", "vlan", "id", "9")
+        if world.machines[0].run(*probe, check=False).returncode:
+            assert [set(made.ports) for made in plans] == [set(), set()]
+            assert plans[0].refused[NET].startswith("no VLAN (802.1q) can be had here: ")
+        else:
+            guests = [world.guest(0, ports[0]), world.guest(1, ports[1]), world.guest(1, ports[2])]
+            for guest in guests:
+                guest.address()
+            assert guests[0].pings(guests[1].ip)
+            assert not guests[0].pings(guests[2].ip)
+        for machine in world.machines:
+            for guest in world.guests:
+                machine.run("ip", "link", "del", guest.tap, check=False)
+            machine.run("ip", "link", "del", "probe", check=False)
+            machine.apply(NOTHING)
+            machine.comes_down_to({"lo", "fab0", "wire"})
+
+
 def test_a_flat_network_is_the_wire_of_its_interface(tmp_path):
     with World(tmp_path, 2) as world:
         network = a_network(type="flat", segmentation_id=None, physical_network="office", mtu=1500)

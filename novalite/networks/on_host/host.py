@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from novalite.networks.on_host import dnsmasq, links, metadata, router_spaces
+from novalite.networks.on_host import dnsmasq, links, metadata, names, router_spaces
 from novalite.networks.on_host.commands import PACKAGES, Commands, NetworkCommandFailed, find
 from novalite.networks.on_host.plan import Host, Plan, plan
 from novalite.networks.on_host.ruleset import HOOKS, Ruleset, removal, transaction
@@ -82,7 +82,9 @@ class NetworkHost:
             failed = links.missing(made, self._look())
             if not failed:
                 raise
-            return dict.fromkeys(failed, error.sentence)
+            tagged = {one.bridge for one in made.vlans}
+            return {one: f"no VLAN (802.1q) can be had here: {error.sentence}" if names.bridge(one) in tagged
+                    else error.sentence for one in failed}  # fmt: skip
         return {}
 
     def _tell_guests(self, wanted: HostNetworks, made: Plan) -> None:

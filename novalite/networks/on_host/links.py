@@ -10,14 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from novalite.networks.on_host import names
-from novalite.networks.on_host.plan import FLOOD, Bridge, Plan, Tunnel
+from novalite.networks.on_host.plan import FLOOD, Bridge, Plan, Tunnel, Vlan
 
 ALIAS = "novalite"
 
 
 @dataclass(frozen=True)
 class Link:
-    """One device. `facts` of a tunnel: id, local, port. `forward` of a tunnel: (MAC, address of a host)."""
+    """One device. `facts` of a tunnel: id, local, port; of a VLAN: id. `parent` of a VLAN: its interface. `forward` of
+    a tunnel: (MAC, address of a host)."""
 
     name: str
     kind: str = ""
@@ -26,6 +27,7 @@ class Link:
     alias: str = ""
     facts: Mapping[str, object] = field(default_factory=dict)
     forward: frozenset[tuple[str, str]] = frozenset()
+    parent: str | None = None
 
 
 Links = Mapping[str, Link]
@@ -43,7 +45,7 @@ def read(links: str, forwarding: str) -> dict[str, Link]:
         name = one["ifname"]
         found[name] = Link(
             name, info.get("info_kind", ""), one.get("master"), one["mtu"], one.get("ifalias", ""),
-            info.get("info_data", {}), frozenset(forward.get(name, ())),
+            info.get("info_data", {}), frozenset(forward.get(name, ())), one.get("link"),
         )  # fmt: skip
     return found
 
@@ -71,6 +73,8 @@ def steps(plan: Plan, links: Links) -> list[str]:
         lines += _bridge(bridge, links.get(bridge.name))
     for tunnel in plan.tunnels:
         lines += _tunnel(tunnel, links.get(tunnel.name))
+    for vlan in plan.vlans:
+        lines += _vlan(vlan, links.get(vlan.name))
     for interface, master in plan.uplinks.items():
         if interface in links and links[interface].master != master:
             lines.append(f"link set dev {interface} master {master} up")
@@ -112,6 +116,26 @@ def _tunnel(tunnel: Tunnel, link: Link | None) -> list[str]:
     return lines
 
 
+def _vlan(vlan: Vlan, link: Link | None) -> list[str]:
+    lines, name = [], vlan.name
+    if link is not None and not _tagged(vlan, link):
+        lines.append(f"link del dev {name}")
+        link = None
+    if link is None:
+        lines.append(f"link set dev {vlan.parent} up")
+        lines.append(f"link add link {vlan.parent} name {name} mtu {vlan.mtu} type vlan id {vlan.number}")
+    elif link.mtu != vlan.mtu:
+        lines.append(f"link set dev {name} mtu {vlan.mtu}")
+    if link is None or link.master != vlan.bridge:
+        lines.append(f"link set dev {name} addrgenmode none master {vlan.bridge} up")
+    return lines
+
+
+def _tagged(vlan: Vlan, link: Link) -> bool:
+    """Whether it is that tag of that interface."""
+    return (link.parent, link.facts.get("id")) == (vlan.parent, vlan.number)
+
+
 def _same(tunnel: Tunnel, link: Link) -> bool:
     """Whether it leads where it should; otherwise it is made anew."""
     facts = {"id": tunnel.vni, "local": tunnel.local, "port": tunnel.port}
@@ -119,13 +143,17 @@ def _same(tunnel: Tunnel, link: Link) -> bool:
 
 
 def missing(plan: Plan, links: Links) -> set[str]:
-    """Networks whose bridge or tunnel is not there as planned."""
+    """Networks whose bridge, tunnel or VLAN is not there as planned."""
     tunnels = {one.bridge: one for one in plan.tunnels}
+    vlans = {one.bridge: one for one in plan.vlans}
     found = set()
     for bridge in plan.bridges:
         link, tunnel = links.get(bridge.name), tunnels.get(bridge.name)
         end = links.get(tunnel.name) if tunnel is not None else None
         whole = tunnel is None or (end is not None and _same(tunnel, end) and end.master == bridge.name)
+        if (vlan := vlans.get(bridge.name)) is not None:
+            end = links.get(vlan.name)
+            whole = end is not None and _tagged(vlan, end) and end.master == bridge.name
         if link is None or link.alias != alias(bridge) or not whole:
             found.add(bridge.network_id)
     return found
@@ -149,23 +177,24 @@ def forwarding(plan: Plan, links: Links) -> list[str]:
 
 def _removals(plan: Plan, links: Links) -> list[str]:
     """Ours that nobody wants. A bridge that still has a guest's tap stays until that guest is gone."""
-    wanted = {bridge.name for bridge in plan.bridges} | {tunnel.name for tunnel in plan.tunnels}
+    wanted = {one.name for one in plan.bridges} | {one.name for one in plan.tunnels} | {one.name for one in plan.vlans}
     ours = [link for link in links.values() if _is_ours(link, links) and link.name not in wanted]
-    gone = [f"link del dev {link.name}" for link in ours if link.kind == "vxlan"]
+    gone = [f"link del dev {link.name}" for link in ours if link.kind in ("vxlan", "vlan")]
     for link in ours:
         ports = _ports(link.name, links)
         if link.kind != "bridge" or any(port.startswith(names.TAP) for port in ports):
             continue
         gone += [f"link set dev {port} nomaster" for port in ports
-                 if not port.startswith((names.TUNNEL, names.DHCP, names.ROUTER))]  # fmt: skip
+                 if not port.startswith((names.TUNNEL, names.VLAN, names.DHCP, names.ROUTER))]  # fmt: skip
         gone.append(f"link del dev {link.name}")
     return gone
 
 
 def _is_ours(link: Link, links: Links) -> bool:
-    if link.kind == "vxlan":
+    if link.kind in ("vxlan", "vlan"):
         master = links.get(link.master or "")
-        return link.name.startswith(names.TUNNEL) and (master is None or master.alias.startswith(f"{ALIAS}:"))
+        free = master is None or master.alias.startswith(f"{ALIAS}:")
+        return free and link.name.startswith((names.TUNNEL, names.VLAN))
     return link.kind == "bridge" and link.alias.startswith(f"{ALIAS}:")
 
 

@@ -5,7 +5,7 @@ Rules of the firewall go by the prefixes. Taps are called as everybody's tools e
 
 from __future__ import annotations
 
-BRIDGE, TUNNEL, DHCP, ROUTER, TAP = "nlb", "nlv", "nld", "nlr", "tap"
+BRIDGE, TUNNEL, VLAN, DHCP, ROUTER, TAP = "nlb", "nlv", "nlw", "nld", "nlr", "tap"
 ID_LENGTH = 11
 
 
@@ -17,6 +17,11 @@ def bridge(network_id: str) -> str:
 def tunnel(network_id: str) -> str:
     """Its way to other hosts."""
     return TUNNEL + network_id[:ID_LENGTH]
+
+
+def vlan(network_id: str) -> str:
+    """Its way to others over a physical network, behind a tag."""
+    return VLAN + network_id[:ID_LENGTH]
 
 
 def dhcp(network_id: str) -> str:

@@ -52,12 +52,24 @@ class Tunnel:
 
 
 @dataclass(frozen=True)
+class Vlan:
+    """A network's way to others: what has the tag `number` (IEEE 802.1Q) on the interface `parent`."""
+
+    name: str
+    bridge: str
+    parent: str
+    number: int
+    mtu: int
+
+
+@dataclass(frozen=True)
 class Plan:
     """`uplinks`: interface -> the bridge it is a port of; `ports`: port id -> its network; `refused`: network or router
     -> why it cannot be had here; `carried`: what can be said of the routers."""
 
     bridges: tuple[Bridge, ...] = ()
     tunnels: tuple[Tunnel, ...] = ()
+    vlans: tuple[Vlan, ...] = ()
     uplinks: Mapping[str, str] = field(default_factory=dict)
     servers: tuple[dhcp.Server, ...] = ()
     routers: tuple[routers.Router, ...] = ()
@@ -72,6 +84,7 @@ class Plan:
         return replace(
             self,
             tunnels=tuple(one for one in self.tunnels if one.bridge not in gone),
+            vlans=tuple(one for one in self.vlans if one.bridge not in gone),
             servers=tuple(one for one in self.servers if one.bridge not in gone),
             ports={port: network for port, network in self.ports.items() if network not in failed},
             refused={**self.refused, **failed},
@@ -106,13 +119,16 @@ def plan(wanted: HostNetworks, host: Host, zones: Mapping[str, int]) -> Plan:
     zones = numbered(there, zones)
     uplinks = {host.interfaces[net.physical_network or ""]: names.bridge(net.id)
                for net in networks if net.type == "flat"}  # fmt: skip
+    vlans = tuple(_vlan(net, host) for net in networks if net.type == "vlan")
+    outside = [*uplinks, *(one.name for one in vlans)]
     return Plan(
         bridges=tuple(Bridge(names.bridge(net.id), net.id, net.mtu, zones[net.id]) for net in networks),
         tunnels=tuple(_tunnel(net, host) for net in networks if net.type == "vxlan"),
+        vlans=vlans,
         uplinks=uplinks,
         servers=tuple(found for net in networks if (mine := _on(net, ports))
                       and (found := dhcp.server(net, mine, host.lease))),
-        rules=ruleset(wanted.model_copy(update={"ports": tuple(ports), "networks": tuple(networks)}), zones, uplinks),
+        rules=ruleset(wanted.model_copy(update={"ports": tuple(ports), "networks": tuple(networks)}), zones, outside),
         ports={port.id: port.network_id for port in ports},
         refused=refused,
     ).with_routers(wanted)
@@ -124,8 +140,10 @@ def refusal(network: HostNetwork, host: Host) -> str | None:
         return None if network.segmentation_id is not None else "it has no VXLAN number"
     if network.type == "local":
         return None
-    if network.type != "flat":
+    if network.type not in ("flat", "vlan"):
         return f"this host carries no networks of type {network.type}"
+    if network.type == "vlan" and network.segmentation_id is None:
+        return "it has no VLAN number"
     if network.physical_network not in host.interfaces:
         return f"no interface of this host belongs to the physical network {network.physical_network}"
     return None
@@ -140,6 +158,16 @@ def numbered(networks: set[str], zones: Mapping[str, int]) -> dict[str, int]:
 
 def _on(network: HostNetwork, ports: list[LocalPort]) -> list[LocalPort]:
     return [port for port in ports if port.network_id == network.id]
+
+
+def _vlan(network: HostNetwork, host: Host) -> Vlan:
+    return Vlan(
+        name=names.vlan(network.id),
+        bridge=names.bridge(network.id),
+        parent=host.interfaces[network.physical_network or ""],
+        number=network.segmentation_id or 0,
+        mtu=network.mtu,
+    )
 
 
 def _tunnel(network: HostNetwork, host: Host) -> Tunnel:

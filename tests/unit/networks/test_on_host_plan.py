@@ -148,11 +148,13 @@ def test_networks_keep_their_numbers_and_new_ones_get_free_ones():
 def test_networks_that_cannot_be_had_are_refused_and_the_others_made():
     flat = a_network(id="c0ffee00-0000-4000-8000-00000000000a", type="flat", physical_network="office")
     vlan = a_network(id="c0ffee00-0000-4000-8000-00000000000b", type="vlan", physical_network="office")
+    gre = a_network(id="c0ffee00-0000-4000-8000-00000000000c", type="gre")
     on = a_port(6, network_id=flat.id)
-    made = plan(wanted(a_port(5), on, networks=(a_network(), flat, vlan)), HERE, {})
+    made = plan(wanted(a_port(5), on, networks=(a_network(), flat, vlan, gre)), HERE, {})
     assert made.refused == {
         flat.id: "no interface of this host belongs to the physical network office",
-        vlan.id: "this host carries no networks of type vlan",
+        vlan.id: "no interface of this host belongs to the physical network office",
+        gre.id: "this host carries no networks of type gre",
     }
     assert set(made.ports) == {a_port(5).id}
     assert [bridge.network_id for bridge in made.bridges] == [NET]
@@ -191,6 +193,26 @@ def test_what_differs_is_put_right_and_a_tunnel_that_leads_elsewhere_is_made_ane
     assert links.steps(elsewhere, there)[0] == f"link del dev {tunnel}"
 
 
+def test_a_vlan_is_made_of_its_interface_and_anew_when_its_number_or_interface_is_another():
+    host = Host(address="10.77.0.1", interfaces={"office": "eth9", "lab": "eth8"})
+    network = a_network(type="vlan", physical_network="office", segmentation_id=7)
+    made, name = plan(wanted(a_port(5), networks=(network,)), host, {}), names.vlan(NET)
+    assert links.steps(made, {})[-3:] == [
+        "link set dev eth9 up",
+        f"link add link eth9 name {name} mtu 1450 type vlan id 7",
+        f"link set dev {name} addrgenmode none master {names.bridge(NET)} up",
+    ]
+    there = links.read(*_shown(made))
+    assert (links.steps(made, there), links.missing(made, there)) == ([], set())
+    for change in ({"segmentation_id": 8}, {"physical_network": "lab"}):
+        other = plan(wanted(a_port(5), networks=(network.model_copy(update=change),)), host, {NET: 1})
+        assert links.steps(other, there)[0] == f"link del dev {name}"
+        assert links.missing(other, there) == {NET}
+    gone = [f"link del dev {name}", f"link del dev {names.bridge(NET)}"]
+    assert links.steps(plan(wanted(networks=()), host, links.zones(there)), there) == gone
+    assert f'iifname "{names.DHCP}*" oifname "{name}" drop' in made.rules.chains["bridge novalite", "reach"]
+
+
 def test_a_bridge_of_somebody_else_is_left_alone_whatever_its_name():
     stranger = [{"ifname": "nlbstranger", "mtu": 1500, "linkinfo": {"info_kind": "bridge"}}]
     assert links.steps(plan(wanted(networks=()), HERE, {}), links.read(json.dumps(stranger), "")) == []
@@ -206,5 +228,8 @@ def _shown(made) -> tuple[str, str]:
         data = {"id": one.vni, "local": one.local, "port": one.port}
         shown.append({"ifname": one.name, "mtu": one.mtu, "master": one.bridge,
                       "linkinfo": {"info_kind": "vxlan", "info_data": data}})  # fmt: skip
+    for one in made.vlans:
+        shown.append({"ifname": one.name, "mtu": one.mtu, "master": one.bridge, "link": one.parent,
+                      "linkinfo": {"info_kind": "vlan", "info_data": {"id": one.number}}})  # fmt: skip
     forward = [{"ifname": one.name, "mac": mac, "dst": to} for one in made.tunnels for mac, to in one.forward]
     return json.dumps(shown), json.dumps(forward)
