@@ -10,7 +10,12 @@ from novalite.db.models.networks import Subnet
 from novalite.db.networks import floating_ips, groups, kinds, ports, routers, rows
 from novalite.objects.base import Record
 from novalite.objects.ip_ranges import holds
-from novalite.objects.network_errors import BadRouterRequest, InvalidNetworkInput, SubnetMismatchForPort
+from novalite.objects.network_errors import (
+    BadRouterRequest,
+    InvalidNetworkInput,
+    NotYours,
+    SubnetMismatchForPort,
+)
 
 # --- routers ----------------------------------------------------------------------------------------
 
@@ -84,7 +89,8 @@ def delete_router(work: Work, router_id: str) -> None:
 
 
 def add_interface(work: Work, router_id: str, wanted: Record) -> Record:
-    """Either a subnet or a port."""
+    """Either a subnet, of which the router gets the gateway's address, so that its network must be the caller's; or a
+    port."""
     router = work.own("router", router_id)
     router_changed(work, router)
     subnet_id, port_id = wanted.get("subnet_id"), wanted.get("port_id")
@@ -92,6 +98,8 @@ def add_interface(work: Work, router_id: str, wanted: Record) -> Record:
         raise BadRouterRequest(reason="Exactly one of subnet_id and port_id must be specified")
     if subnet_id is not None:
         subnet = work.find("subnet", subnet_id)
+        if not kinds.owns_network(work.session, work.ctx, subnet["network_id"]):
+            raise NotYours(resource_id=subnet["network_id"])
         port = routers.add_subnet(work.session, router_id, subnet)
     else:
         port = routers.add_port(work.session, router_id, work.own("port", str(port_id)))
