@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from deploy.dev.client import Api, healthy
-from deploy.dev.hosts import Hypervisors
+from deploy.dev.hosts import OUTER, Hypervisors
 from deploy.dev.libvirtd import Libvirtd
 from deploy.dev.mariadb import MariaDB
 from deploy.dev.postgresql import PostgreSQL
@@ -297,6 +297,7 @@ class Cloud(Service):
         return {
             "host_networks.namespace": self.hypervisors.namespace(i),
             "host_networks.tunnel_address": self.hypervisors.address(i),
+            "host_networks.physical_interfaces": f"outside:{OUTER}",
         }
 
     def cleanup(self) -> list[list[str]]:

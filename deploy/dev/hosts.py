@@ -1,7 +1,8 @@
 """Hypervisor hosts on one machine: network, mount and UTS namespaces with a libvirtd each.
 
 The hosts are joined by a bridge in a namespace of its own, so nothing of the machine's network is
-touched. Compute daemons may run outside and connect by `uri(i)`; hosts are counted from 1.
+touched. Another bridge there is what is outside for guests' networks: OUTSIDE is its address, and hosts have
+OUTER for it. Compute daemons may run outside and connect by `uri(i)`; hosts are counted from 1.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from deploy.dev.processes import NotInstalled, need
 from deploy.dev.service import Service
 
 AT_MOST = 32
+OUTSIDE, OUTER = "203.0.113.1", "ext0"
 
 
 class Hypervisors(Service):
@@ -59,6 +61,11 @@ class Hypervisors(Service):
     def namespace(self, i: int) -> str:
         """Path of the network namespace of host `i`."""
         return f"/run/netns/{self.prefix}h{i}"
+
+    @property
+    def outside(self) -> str:
+        """Name of the network namespace that is outside for guests."""
+        return f"{self.prefix}f"
 
     def address(self, i: int) -> str:
         """Address of host `i` on the fabric."""
@@ -129,6 +136,9 @@ class Hypervisors(Service):
             _ip("-n", fabric, "link", "set", "lo", "up")
             _ip("-n", fabric, "link", "add", "fab", "type", "bridge", "forward_delay", "0")
             _ip("-n", fabric, "link", "set", "fab", "up")
+            _ip("-n", fabric, "link", "add", "out", "type", "bridge", "forward_delay", "0")
+            _ip("-n", fabric, "addr", "add", f"{OUTSIDE}/24", "dev", "out")
+            _ip("-n", fabric, "link", "set", "out", "up")
         outside = f"{self.prefix}r"
         if self.join_root and not Path(f"/sys/class/net/{outside}").exists():
             _ip("link", "add", outside, "type", "veth", "peer", "name", "root0", "netns", fabric)
@@ -137,7 +147,7 @@ class Hypervisors(Service):
             _ip("link", "set", outside, "up")
 
     def _wire(self, i: int) -> None:
-        """A network namespace with one interface on the fabric."""
+        """A network namespace with an interface on the fabric and one to the outside."""
         host, fabric = f"{self.prefix}h{i}", f"{self.prefix}f"
         if host in _namespaces():
             return
@@ -145,6 +155,8 @@ class Hypervisors(Service):
         _ip("-n", host, "link", "set", "lo", "up")
         _ip("link", "add", f"v{i}", "netns", fabric, "type", "veth", "peer", "name", "fab0", "netns", host)
         _ip("-n", fabric, "link", "set", f"v{i}", "master", "fab", "up")
+        _ip("link", "add", f"x{i}", "netns", fabric, "type", "veth", "peer", "name", OUTER, "netns", host)
+        _ip("-n", fabric, "link", "set", f"x{i}", "master", "out", "up")
         _ip("-n", host, "addr", "add", f"{self.net}.{i}/24", "dev", "fab0")
         _ip("-n", host, "link", "set", "fab0", "up")
 

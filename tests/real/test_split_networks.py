@@ -1,5 +1,5 @@
 """Two real guests on two hypervisor hosts and one VXLAN network: addresses by DHCP, packets from one to the other,
-and a rule that is taken away."""
+a rule that is taken away, and a router with floating addresses through which one logs in from outside."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from deploy.dev.client import Api
 from deploy.dev.cloud import Cloud
 from deploy.dev.guest import UP, guest_image
+from deploy.dev.hosts import OUTER, OUTSIDE, Hypervisors
 from deploy.dev.processes import wait_for
 from novalite.networks.on_host import names
 from novalite.networks.on_host.host import obstacle
@@ -103,34 +105,217 @@ def links(cloud: Cloud, host: int) -> set[str]:
 
 def leftovers(cloud: Cloud) -> list[str]:
     """Devices and files of networks on both hosts."""
-    devices = [name for host in (1, 2) for name in links(cloud, host) if name not in ("lo", "fab0")]
-    files = [str(path) for host in (1, 2) for path in Path(cloud.state, f"compute-{host}", "networks").glob("*")]
-    return devices + files
+    devices = [name for host in (1, 2) for name in links(cloud, host) if name not in ("lo", "fab0", OUTER)]
+    files = [path for host in (1, 2) for path in Path(cloud.state, f"compute-{host}").glob("networks*/*")]
+    return devices + [str(path) for path in files]
 
 
-def test_guests_on_two_hosts_have_addresses_reach_each_other_and_obey_their_groups(split: Cloud) -> None:
-    cloud, api = split, split.api
-    network = a_network(api)
+@dataclass(frozen=True)
+class Pair:
+    """Two guests on two hosts, their network, and their group, which lets in pings and ssh by `rules`."""
+
+    cloud: Cloud
+    here: Guest
+    there: Guest
+    network: str
+    group: str
+    rules: dict[str, str]
+
+    @property
+    def addresses(self) -> list[str]:
+        """Of both."""
+        return [_address(self.cloud.api, guest)[1] for guest in (self.here, self.there)]
+
+    def allow(self, protocol: str) -> None:
+        """Let in, again."""
+        rule: dict[str, Any] = {"security_group_id": self.group, "direction": "ingress", "protocol": protocol}
+        if protocol == "tcp":
+            rule |= {"port_range_min": 22, "port_range_max": 22}
+        made = self.cloud.api.network("POST", "/security-group-rules", {"security_group_rule": rule})
+        self.rules[protocol] = made["security_group_rule"]["id"]
+
+    def forbid(self, protocol: str) -> None:
+        """No more."""
+        self.cloud.api.network("DELETE", f"/security-group-rules/{self.rules.pop(protocol)}")
+
+
+@pytest.fixture(scope="module")
+def pair(split: Cloud) -> Iterator[Pair]:
+    """Up, and in the end nothing is left of them anywhere."""
+    api = split.api
+    network, group = a_network(api), _group(api)
     flavor = api.flavor("networked")
     image = api.upload("small guest", guest_image(), hw_qemu_guest_agent="yes")
-    rule = {"security_group_rule": {
-        "security_group_id": (group := _group(api)), "direction": "ingress", "protocol": "icmp",
-        "remote_ip_prefix": "10.20.30.0/24",
-    }}  # fmt: skip
-    rule_id = api.network("POST", "/security-group-rules", rule)["security_group_rule"]["id"]
-    guests = [_boot(cloud, host, image, flavor, network, group) for host in (1, 2)]
-    for guest in guests:
+    here, there = (_boot(split, host, image, flavor, network, group) for host in (1, 2))
+    made = Pair(split, here, there, network, group, {})
+    for protocol in ("icmp", "tcp"):
+        made.allow(protocol)
+    for guest in (here, there):
         wait_for(f"guest on host {guest.host}", guest.up, BOOT_SECONDS)
-    here, there = guests
-    addresses = [_address(api, guest) for guest in guests]
-    assert [guest.card() for guest in guests] == [(mac, f"{ip}/24") for mac, ip in addresses]
+    yield made
+    for guest in (here, there):
+        api.compute("DELETE", f"/servers/{guest.id}")
+    wait_for("nothing is left", lambda: not leftovers(split), 60)
+
+
+def test_a_guest_is_reached_by_its_floating_address_whatever_happens_to_the_daemons(pair: Pair) -> None:
+    cloud, api = pair.cloud, pair.cloud.api
+    outside = Outside(cloud)
+    router, floating = _joined(api, pair)
+    asked = [f"/floatingips/{one['id']}" for one in floating]
+    wait_for("the router is up", lambda: _status(api, f"/routers/{router}") == "ACTIVE", 20)
+    wait_for("so are the addresses", lambda: {_status(api, one) for one in asked} == {"ACTIVE"}, 20)
+    first, second = (one["floating_ip_address"] for one in floating)
+    addresses, own = pair.addresses, "ip -4 addr show dev eth0"
+    for guest, address, inside in ((pair.here, first, addresses[0]), (pair.there, second, addresses[1])):
+        guest.run(f"mkdir -p /root/.ssh; echo '{outside.key}' >> /root/.ssh/authorized_keys")
+        assert f" {inside}/24 " in outside.ssh(address, own)
+        assert guest.pings(OUTSIDE)
+    # from one guest to the other
+    pair.here.run("dropbearkey -t ed25519 -f /root/.ssh/id_dropbear")
+    shown = pair.here.run("dropbearkey -y -f /root/.ssh/id_dropbear")[1]
+    (key,) = [line for line in shown.splitlines() if line.startswith("ssh-")]
+    pair.there.run(f"echo '{key}' >> /root/.ssh/authorized_keys")
+    command = f"HOME=/root dbclient -i /root/.ssh/id_dropbear -y -y -T root@{addresses[1]} {own} < /dev/null 2>&1"
+    assert f" {addresses[1]}/24 " in pair.here.run(command)[1]
+    # what is no longer allowed does not begin any more, on both hosts
+    pair.forbid("tcp")
+    taken = within(SOON, lambda: not outside.connects(first) and not outside.connects(second))
+    pair.allow("tcp")
+    given = within(SOON, lambda: outside.connects(first) and outside.connects(second))
+    print(f"ssh taken away in {taken:.1f} s, given again in {given:.1f} s")
+    # a session lives on while both daemons die, and no packet of it is sent twice
+    with outside.session(first) as session:
+        for host in (1, 2):
+            cloud.kill(f"compute-{host}")
+            cloud.start_member(f"compute-{host}")
+        cloud.wait()
+        assert session.numbers(60) == list(range(60))
+        sockets = outside.run("ss", "-tin", "state", "established", "dport", "=", ":22").stdout
+        assert "cwnd:" in sockets
+        assert "retrans:" not in sockets
+    # and nothing of the router is left
+    for one in asked:
+        api.network("DELETE", one)
+    within(SOON, lambda: not outside.pings(first))
+    api.network("PUT", f"/routers/{router}/remove_router_interface", {"subnet_id": _subnet(api, pair.network)})
+    api.network("DELETE", f"/routers/{router}")
+    folders = [Path(cloud.state, f"compute-{host}", "networks-routers") for host in (1, 2)]
+    wait_for("no router is left", lambda: not [one for path in folders for one in path.glob("*")], 20)
+
+
+def _joined(api: Api, pair: Pair) -> tuple[str, list[dict[str, Any]]]:
+    """A router between the guests' network and the outside, and an address there for each."""
+    flat = {"name": "outside", "router:external": True, "provider:network_type": "flat",
+            "provider:physical_network": "outside"}  # fmt: skip
+    external = api.network("POST", "/networks", {"network": flat})["network"]["id"]
+    subnet = {"network_id": external, "ip_version": 4, "cidr": "203.0.113.0/24", "enable_dhcp": False}
+    api.network("POST", "/subnets", {"subnet": subnet})
+    router: str = api.network("POST", "/routers", {"router": {
+        "name": "way out", "external_gateway_info": {"network_id": external}}})["router"]["id"]  # fmt: skip
+    api.network("PUT", f"/routers/{router}/add_router_interface", {"subnet_id": _subnet(api, pair.network)})
+    made = []
+    for guest in (pair.here, pair.there):
+        (port,) = api.network("GET", f"/ports?device_id={guest.id}")["ports"]
+        body = {"floating_network_id": external, "port_id": port["id"]}
+        made.append(api.network("POST", "/floatingips", {"floatingip": body})["floatingip"])
+    return router, made
+
+
+def _subnet(api: Api, network: str) -> str:
+    found: str = api.network("GET", f"/networks/{network}")["network"]["subnets"][0]
+    return found
+
+
+def _status(api: Api, path: str) -> str:
+    (found,) = api.network("GET", path).values()
+    return str(found["status"])
+
+
+class Outside:
+    """A machine beyond the router: the namespace that joins the hosts, with a key of its own."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        assert isinstance(cloud.hypervisors, Hypervisors)
+        self.space, self.folder = cloud.hypervisors.outside, cloud.state / "ssh"
+        self.folder.mkdir(exist_ok=True)
+        self.private = self.folder / "key"
+        if not self.private.exists():
+            make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.private)]
+            subprocess.run(make, check=True, timeout=20)
+
+    @property
+    def key(self) -> str:
+        """The public one."""
+        return self.private.with_suffix(".pub").read_text().strip()
+
+    def argv(self, *words: str) -> list[str]:
+        """A command in the namespace."""
+        return ["ip", "netns", "exec", self.space, *words]
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """The same, done."""
+        return subprocess.run(self.argv(*words), capture_output=True, text=True, errors="replace", timeout=60)
+
+    def pings(self, address: str) -> bool:
+        return self.run("busybox", "ping", "-c", "1", "-W", "1", address).returncode == 0
+
+    def connects(self, address: str) -> bool:
+        """Whether an ssh server answers within a second."""
+        return "SSH" in self.run("timeout", "1", "busybox", "nc", address, "22").stdout
+
+    def _ssh(self, address: str, command: str) -> list[str]:
+        options = ("BatchMode=yes", "StrictHostKeyChecking=no", f"UserKnownHostsFile={self.folder}/hosts",
+                   "ConnectTimeout=20")  # fmt: skip
+        named = [word for option in options for word in ("-o", option)]
+        return self.argv("ssh", "-i", str(self.private), *named, f"root@{address}", command)
+
+    def ssh(self, address: str, command: str) -> str:
+        """What a command prints there."""
+        done = subprocess.run(self._ssh(address, command), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    @contextmanager
+    def session(self, address: str) -> Iterator[Session]:
+        """A session that says a number each quarter of a second; it has said the first one."""
+        script = "i=0; while [ $i -lt 400 ]; do echo $i; i=$((i + 1)); usleep 250000; done"
+        process = subprocess.Popen(self._ssh(address, script), stdout=subprocess.PIPE, text=True)
+        session = Session(process)
+        try:
+            session.numbers(1)
+            yield session
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+@dataclass
+class Session:
+    """An open ssh session that counts."""
+
+    process: subprocess.Popen[str]
+    said: list[int] = field(default_factory=list)
+
+    def numbers(self, count: int) -> list[int]:
+        """The first so many."""
+        assert self.process.stdout is not None
+        while len(self.said) < count:
+            self.said.append(int(self.process.stdout.readline()))
+        return self.said
+
+
+def test_guests_on_two_hosts_have_addresses_reach_each_other_and_obey_their_groups(pair: Pair) -> None:
+    cloud, api, here, there = pair.cloud, pair.cloud.api, pair.here, pair.there
+    addresses = [_address(api, guest) for guest in (here, there)]
+    assert [guest.card() for guest in (here, there)] == [(mac, f"{ip}/24") for mac, ip in addresses]
     assert here.pings(addresses[1][1])
     assert there.pings(addresses[0][1])
     assert here.run("ip route")[1].count("169.254.169.254") == 1
     # a rule taken away is felt by both, one that is added as well
-    api.network("DELETE", f"/security-group-rules/{rule_id}")
+    pair.forbid("icmp")
     taken = within(SOON, lambda: not here.pings(addresses[1][1]) and not there.pings(addresses[0][1]))
-    api.network("POST", "/security-group-rules", rule)
+    pair.allow("icmp")
     given = within(SOON, lambda: here.pings(addresses[1][1]) and there.pings(addresses[0][1]))
     print(f"taken away in {taken:.1f} s, given again in {given:.1f} s")
     # a daemon that dies takes nothing with it
@@ -147,13 +332,10 @@ def test_guests_on_two_hosts_have_addresses_reach_each_other_and_obey_their_grou
     wait_for("the card is gone", lambda: api.server(here.id)["OS-EXT-STS:task_state"] is None, 60)
     assert here.run("ls /sys/class/net")[1].split() == ["lo"]
     assert names.tap(port) not in links(cloud, 1)
-    made = api.compute("POST", f"/servers/{here.id}/os-interface", {"interfaceAttachment": {"net_id": network}})
+    made = api.compute("POST", f"/servers/{here.id}/os-interface", {"interfaceAttachment": {"net_id": pair.network}})
     address = made["interfaceAttachment"]["fixed_ips"][0]["ip_address"]
     wait_for("the other card's address", lambda: f" {address}/24" in here.console(), 60)
     assert here.pings(addresses[1][1])
-    for guest in guests:
-        api.compute("DELETE", f"/servers/{guest.id}")
-    wait_for("nothing is left", lambda: not leftovers(cloud), 60)
 
 
 def _group(api: Api) -> str:
