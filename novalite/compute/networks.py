@@ -63,7 +63,7 @@ class GuestNetworks:
         self._ports: frozenset[str] = frozenset()
         self._refused: Mapping[str, str] = {}
         self._carried: tuple[CarriedRouter, ...] = ()
-        self._untold = False
+        self._untold = self._unfinished = False
         self._error = "the conductor has not been asked yet"
         self._lock = threading.Lock()
         self._turn = threading.Condition(self._lock)
@@ -186,7 +186,7 @@ class GuestNetworks:
             known = "" if self._wanted is None or self._error else self._wanted.version
             address = self._machine.settings.address
             said = self._conductor.of_host(system(), self.host, address, known, self._physical())
-            if said is None and not thorough:
+            if said is None and not thorough and not self._unfinished:
                 return self._tell() and not self._machine.unserved
             wanted = said if said is not None else self._wanted
             assert wanted is not None
@@ -204,8 +204,8 @@ class GuestNetworks:
             self._wanted, self._ports = wanted, frozenset(plan.ports)
             self._refused, self._error = plan.refused, ""
         self._untold = self._untold or bool(self._carried or plan.carried)
-        self._carried = plan.carried
-        return self._tell() and not self._machine.unserved
+        self._carried, self._unfinished = plan.carried, plan.unfinished
+        return self._tell() and not plan.unfinished and not self._machine.unserved
 
     def _physical(self) -> tuple[str, ...] | None:
         """Physical networks from where this host carries routers; None when it carries none."""

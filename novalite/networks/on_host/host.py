@@ -72,7 +72,8 @@ class NetworkHost:
         self._commands.batch("bridge", links.forwarding(made, found))
         made = made.without(failed).with_routers(wanted)
         self._tell_guests(wanted, made)
-        return made.without_routers(self._routers.converge(made.routers, found, thorough))
+        end = self._routers.converge(made.routers, found, thorough)
+        return made.without_routers(end.failed, end.absent, end.waiting)
 
     def _devices(self, made: Plan, found: links.Links) -> dict[str, str]:
         """Bridges and tunnels; answers the networks that could not be made, and why: the others do not suffer."""

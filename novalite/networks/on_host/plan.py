@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 
 from novalite.networks.on_host import dhcp, names, routers
@@ -65,7 +65,7 @@ class Vlan:
 @dataclass(frozen=True)
 class Plan:
     """`uplinks`: interface -> the bridge it is a port of; `ports`: port id -> its network; `refused`: network or router
-    -> why it cannot be had here; `carried`: what can be said of the routers."""
+    -> why it cannot be had here; `carried`: what can be said of the routers; `unfinished`: there is more to do."""
 
     bridges: tuple[Bridge, ...] = ()
     tunnels: tuple[Tunnel, ...] = ()
@@ -77,6 +77,7 @@ class Plan:
     rules: Ruleset = field(default_factory=Ruleset)
     ports: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    unfinished: bool = False
 
     def without(self, failed: Mapping[str, str]) -> Plan:
         """The same but for networks that could not be made, and why; what is there of them is left alone."""
@@ -100,13 +101,14 @@ class Plan:
             carried=tuple(routers.carried(one, made[one.id]) for one in wanted.routers),
         )
 
-    def without_routers(self, failed: Mapping[str, str]) -> Plan:
-        """The same but for routers that could not be made, and why."""
+    def without_routers(self, failed: Mapping[str, str], absent: Container[str] = (), waiting: bool = False) -> Plan:
+        """The same but for routers that could not be made, and why, and those whose turn has not come."""
         return replace(
             self,
-            routers=tuple(one for one in self.routers if one.id not in failed),
-            carried=tuple(one for one in self.carried if one.id not in failed),
+            routers=tuple(one for one in self.routers if one.id not in failed and one.id not in absent),
+            carried=tuple(one for one in self.carried if one.id not in failed and one.id not in absent),
             refused={**self.refused, **failed},
+            unfinished=waiting or bool(failed),
         )
 
 

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from ipaddress import ip_interface
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +29,10 @@ from novalite.networks.on_host.routers import Leg, Router
 
 STOPPING = 5.0
 """Seconds in which a process told to end must be gone; then it is killed."""
+BUDGET = 3.0
+"""Seconds in one go."""
+AT_ONCE = 10
+"""Routers that are looked into once in a while, in one go."""
 LOOK = 3
 """Seconds between looks whether the daemon is alive."""
 
@@ -71,36 +76,55 @@ mv "$folder/pid.new" "$folder/pid"
 """Run in the new namespace, which forwards from then on; the machine's own settings are not touched."""
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What became of routers: which `failed`, and why; which are `absent` because their turn has not come; whether
+    some are left `waiting`, absent or as they were."""
+
+    failed: Mapping[str, str]
+    absent: set[str]
+    waiting: bool
+
+
 class Routers:
     """All routers of this host; their files are in `folder`, the daemon's lock beside it."""
 
     def __init__(self, folder: Path, commands: Commands) -> None:
         self.folder, self.commands = folder, commands
         self._made: dict[str, Router] = {}
+        self._seen: dict[str, float] = {}
         self._lock: IO[bytes] | None = None
         self._announcing: list[subprocess.Popen[bytes]] = []
 
-    def converge(self, wanted: tuple[Router, ...], devices: Mapping[str, Link], thorough: bool) -> dict[str, str]:
-        """Have exactly these routers; `devices` are the host's, with their bridges. Answers by router what is wrong.
+    def converge(self, wanted: tuple[Router, ...], devices: Mapping[str, Link], thorough: bool) -> Outcome:
+        """Have exactly these routers; `devices` are the host's, with their bridges.
 
-        `thorough`: look also into those that were made before.
+        `thorough`: look also into some that were made before; the others' turn comes with the next. What takes longer
+        than BUDGET is left for the next time, because guests wait for the one who asks.
         """
         self._announcing = [one for one in self._announcing if one.poll() is None]
-        for router_id in self._known() - {one.id for one in wanted}:
-            self._end(router_id)
+        self._end(self._known() - {one.id for one in wanted})
         if wanted:
             self._hold()
+        due = [one for one in wanted if self._made.get(one.id) != one or not self._stands(one, devices)]
+        if thorough:
+            rest = [one for one in wanted if one not in due]
+            due += sorted(rest, key=lambda one: self._seen.get(one.id, 0.0))[:AT_ONCE]
         failed: dict[str, str] = {}
-        for one in wanted:
-            if not thorough and self._made.get(one.id) == one and self._stands(one, devices):
+        waiting: list[Router] = []
+        deadline = time.monotonic() + BUDGET
+        for one in due:
+            if time.monotonic() > deadline:
+                waiting.append(one)
                 continue
             try:
                 self._one(one, devices)
-                self._made[one.id] = one
+                self._made[one.id], self._seen[one.id] = one, time.monotonic()
             except (NetworkCommandFailed, OSError) as error:
                 self._made.pop(one.id, None)
                 failed[one.id] = error.sentence if isinstance(error, NetworkCommandFailed) else str(error)
-        return failed
+        absent = {one.id for one in waiting if not self._stands(one, devices)}
+        return Outcome(failed, absent, any(self._made.get(one.id) != one for one in waiting) or bool(absent))
 
     def _hold(self) -> None:
         """The daemon is alive as long as it holds the lock: the kernel lets go of it when it is not."""
@@ -121,26 +145,27 @@ class Routers:
     # --- one router ---------------------------------------------------------------------------
 
     def _one(self, router: Router, devices: Mapping[str, Link]) -> None:
-        folder = self.folder / router.id
-        pid = self._pid(router.id) or self._begin(router)
+        folder, pid = self.folder / router.id, self._pid(router.id)
+        fresh = pid is None
+        if pid is None:
+            pid = self._begin(router)
         (folder / "limit").write_text(f"{router.let_go_after}\n")
         inside = Commands(f"/proc/{pid}/ns/net")
         inside.run(["nft", "-f", "-"], said=router.rules)
-        had = _addresses(inside.run(["ip", "-json", "address", "show"]))
-        for leg in router.legs:
-            if leg.inside not in had or devices.get(leg.device) is None:
-                self._cable(leg, inside, leg.inside in had)
-                had[leg.inside] = set()
-            elif devices[leg.device].master != leg.bridge:
-                self.commands.batch("ip", [_join(leg)])
-        new = {leg.port_id: [one for one in leg.addresses if one not in had[leg.inside]] for leg in router.legs}
+        had = {} if fresh else _addresses(inside.run(["ip", "-json", "address", "show"]))
+        cut = [leg for leg in router.legs if leg.inside not in had or leg.device not in devices]
+        self._plug(cut, inside, [leg for leg in cut if leg.inside in had], devices)
+        had |= {leg.inside: set() for leg in cut}
+        apart = [leg for leg in router.legs if leg in cut or devices[leg.device].master != leg.bridge]
+        self.commands.batch("ip", [_join(leg) for leg in apart])
         inside.batch("ip", _steps(router, had))
-        inside.batch("ip", _route_steps(router, inside))
-        self._advertise(router, inside, pid)
-        self._announce(inside, [(leg, one) for leg in router.legs for one in new[leg.port_id]])
+        inside.batch("ip", _route_steps(router, {} if fresh else _routes(inside)))
+        self._advertise(router, inside)
+        new = [(leg, one) for leg in router.legs for one in leg.addresses if one not in had[leg.inside]]
+        self._announce(inside, new)
 
     def _begin(self, router: Router) -> int:
-        self._end(router.id)
+        self._end({router.id})
         folder = self.folder / router.id
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # dnsmasq gives up root before it reads
@@ -152,19 +177,20 @@ class Routers:
             raise NetworkCommandFailed(reason=f"the namespace of router {router.id} does not stay")
         return pid
 
-    def _cable(self, leg: Leg, inside: Commands, half: bool) -> None:
-        """A new cable, joined to its bridge; what is left of an old one goes first."""
+    def _plug(self, legs: list[Leg], inside: Commands, half: list[Leg], devices: Mapping[str, Link]) -> None:
+        """New cables; what is left of old ones, which are `half` there, goes first."""
+        left = [f"link del dev {leg.device}" for leg in legs if leg.device in devices]
         with contextlib.suppress(NetworkCommandFailed):
-            self.commands.run(["ip", "link", "del", "dev", leg.device])
-        if half:
-            with contextlib.suppress(NetworkCommandFailed):
-                inside.run(["ip", "link", "del", "dev", leg.inside])
-        inside.run(["ip", "link", "add", "name", leg.inside, "address", leg.mac, "mtu", str(leg.mtu), "type", "veth",
-                    "peer", "name", leg.device, "mtu", str(leg.mtu), "netns",
-                    self.commands.namespace or str(os.getpid())])  # fmt: skip
-        self.commands.batch("ip", [_join(leg)])
+            self.commands.batch("ip", left)
+        with contextlib.suppress(NetworkCommandFailed):
+            inside.batch("ip", [f"link del dev {leg.inside}" for leg in half])
+        outside = self.commands.namespace or str(os.getpid())
+        inside.batch("ip", [
+            f"link add name {leg.inside} address {leg.mac} mtu {leg.mtu} type veth peer name {leg.device} "
+            f"mtu {leg.mtu} netns {outside}" for leg in legs
+        ])  # fmt: skip
 
-    def _advertise(self, router: Router, inside: Commands, pid: int) -> None:
+    def _advertise(self, router: Router, inside: Commands) -> None:
         """dnsmasq in the router's namespace, as long as there is something to advertise."""
         folder = self.folder / router.id
         config, text = folder / "advertised", router.advertised.format(folder=folder)
@@ -172,7 +198,8 @@ class Routers:
         if running is not None and config.read_text() == text:
             return
         if running is not None:
-            _stop(folder / "advertising", f"--conf-file={config}")
+            for tell in (True, False):
+                _stop(folder / "advertising", f"--conf-file={config}", tell, time.monotonic() + STOPPING)
         config.write_text(text)
         if text:
             config.chmod(0o644)
@@ -183,7 +210,7 @@ class Routers:
         words = [word for leg, one in new if ip_interface(one).version == 4
                  for word in (leg.inside, leg.mac, str(ip_interface(one).ip))]  # fmt: skip
         if words:
-            program = [find("nsenter") or "nsenter", f"--net={inside.namespace}", "--", sys.executable, "-I"]
+            program = [find("nsenter") or "nsenter", f"--net={inside.namespace}", "--", sys.executable, "-IS"]
             nothing = subprocess.DEVNULL
             self._announcing.append(
                 subprocess.Popen([*program, announce.__file__, *words], stdin=nothing, stdout=nothing, stderr=nothing)
@@ -198,12 +225,18 @@ class Routers:
         """The process that holds that router; None when there is none."""
         return _running(self.folder / router_id / "pid", str(self.folder / router_id))
 
-    def _end(self, router_id: str) -> None:
-        folder = self.folder / router_id
-        self._made.pop(router_id, None)
-        _stop(folder / "advertising", f"--conf-file={folder / 'advertised'}")
-        _stop(folder / "pid", str(folder), os.killpg)
-        shutil.rmtree(folder, ignore_errors=True)
+    def _end(self, router_ids: set[str]) -> None:
+        """All told at once, then waited for."""
+        deadline = time.monotonic() + STOPPING
+        for tell in (True, False):
+            for router_id in router_ids:
+                folder = self.folder / router_id
+                _stop(folder / "advertising", f"--conf-file={folder / 'advertised'}", tell, deadline)
+                _stop(folder / "pid", str(folder), tell, deadline, os.killpg)
+        for router_id in router_ids:
+            self._made.pop(router_id, None)
+            self._seen.pop(router_id, None)
+            shutil.rmtree(self.folder / router_id, ignore_errors=True)
 
 
 def _running(pid_file: Path, word: str) -> int | None:
@@ -216,18 +249,15 @@ def _running(pid_file: Path, word: str) -> int | None:
     return pid if word.encode() in words else None
 
 
-def _stop(pid_file: Path, word: str, kill: Callable[[int, int], None] = os.kill) -> None:
-    """End it, with all it began if `kill` is killpg."""
-    pid = _running(pid_file, word)
-    if pid is None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOPPING
-    while _running(pid_file, word) is not None:
-        if time.monotonic() > deadline:
+def _stop(
+    pid_file: Path, word: str, tell: bool, deadline: float, kill: Callable[[int, int], None] = os.kill
+) -> None:  # fmt: skip
+    """End it, with all it began if `kill` is killpg: first it is told, then it is waited for until `deadline`."""
+    while (pid := _running(pid_file, word)) is not None:
+        late = time.monotonic() > deadline
+        if tell or late:
             with contextlib.suppress(ProcessLookupError):
-                kill(pid, signal.SIGKILL)
+                kill(pid, signal.SIGKILL if late else signal.SIGTERM)
             return
         time.sleep(0.02)
 
@@ -263,16 +293,20 @@ def _at_once(address: str) -> str:
     return " nodad" if ":" in address else ""
 
 
-def _route_steps(router: Router, inside: Commands) -> list[str]:
-    """Read when legs are up, because with a leg its routes are gone."""
-    lines = []
+def _routes(inside: Commands) -> dict[str, str | None]:
+    """Next hops by destination, of routes that are not the kernel's own."""
+    found: dict[str, str | None] = {}
     for family, version in (("-4", 4), ("-6", 6)):
         shown: list[dict[str, Any]] = json.loads(inside.run(["ip", family, "-json", "route", "show"]) or "[]")
-        there = {_to(one, version): one.get("gateway") for one in shown if one.get("protocol") not in ("kernel", "ra")}
-        wanted = {to: hop for to, hop in router.routes if ip_interface(to).version == version}
-        lines += [f"route del {to}" for to in there if to not in wanted]
-        lines += [f"route replace {to} via {hop}" for to, hop in wanted.items() if there.get(to) != hop]
-    return lines
+        found |= {_to(one, version): one.get("gateway") for one in shown if one.get("protocol") not in ("kernel", "ra")}
+    return found
+
+
+def _route_steps(router: Router, there: Mapping[str, str | None]) -> list[str]:
+    """Read when legs are up, because with a leg its routes are gone."""
+    wanted = dict(router.routes)
+    lines = [f"route del {to}" for to in there if to not in wanted]
+    return lines + [f"route replace {to} via {hop}" for to, hop in wanted.items() if there.get(to) != hop]
 
 
 def _to(route: Mapping[str, Any], version: int) -> str:
