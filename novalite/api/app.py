@@ -38,6 +38,7 @@ NOUNS = (
     "tags",
     "diagnostics",
     "topology",
+    "placement_decisions",
     "server_password",
     "flavors",
     "keypairs",

@@ -318,6 +318,30 @@ SERVER_PARTS = [
         (f"GET {SERVER}/topology",),
     ),
     Rule(
+        "os_compute_api:os-placement-decisions:show",
+        READER,
+        "Why a server is where it is: counts and reasons.",
+        (f"GET {SERVER}/os-placement-decision",),
+    ),
+    Rule(
+        "os_compute_api:os-placement-decisions:show:hosts",
+        ADMIN,
+        "See also hosts and their weights.",
+        (f"GET {SERVER}/os-placement-decision",),
+    ),
+    Rule(
+        "os_compute_api:os-placement-decisions:create",
+        MEMBER,
+        "Where servers would go, without creating them.",
+        ("POST /os-placement-decisions",),
+    ),
+    Rule(
+        "os_compute_api:os-placement-decisions:create:hosts",
+        ADMIN,
+        "See also hosts and their weights.",
+        ("POST /os-placement-decisions",),
+    ),
+    Rule(
         "os_compute_api:os-server-password:show",
         READER,
         "The encrypted password a guest left.",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from novalite import __version__
-from novalite.cli import consoles, flavors, hosts, images, servers, services, status
+from novalite.cli import consoles, flavors, hosts, images, placement, servers, services, status
 from novalite.cli.client import Session
 from novalite.cli.output import FORMATS, Output
 
@@ -52,8 +52,9 @@ def completion(shell: str) -> None:
 
 for group in (servers.server, flavors.flavor, images.image, hosts.host, services.service, status.status):
     cli.add_command(group)
-for command in (consoles.console, consoles.log):
+for command in (consoles.console, consoles.log, placement.explain):
     servers.server.add_command(command)
+cli.add_command(placement.schedule)
 
 
 def _formats_first(args: Sequence[str]) -> list[str]:

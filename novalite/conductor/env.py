@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from novalite.conductor.feed import Feed
     from novalite.conductor.networks.news import News
+    from novalite.conductor.placement import Placement
     from novalite.conductor.runner import TaskRunner
     from novalite.db.session import Database
     from novalite.rpc.client import Client
@@ -34,5 +35,6 @@ class Env:
     feed: Feed = None  # type: ignore[assignment]
     news: News = None  # type: ignore[assignment]
     tasks: TaskRunner = None  # type: ignore[assignment]
+    placement: Placement = None  # type: ignore[assignment]
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     """What a task needs to know and nobody may write down, by task id: it waits in this process only."""

@@ -17,6 +17,7 @@ from novalite.conductor.feed import Feed
 from novalite.conductor.identity import ExpireRevocations, make_signer
 from novalite.conductor.images import ConductorImages, ExpireUploads
 from novalite.conductor.networks.news import News
+from novalite.conductor.placement import Placement
 from novalite.conductor.runner import TaskRunner
 from novalite.conductor.tasks import FLOWS
 from novalite.db import schema, services
@@ -41,6 +42,7 @@ ENDPOINTS = (
     ("novalite.conductor.task_hints", "TasksEndpoint"),
     ("novalite.conductor.services", "ServicesEndpoint"),
     ("novalite.conductor.hosts", "HostsEndpoint"),
+    ("novalite.conductor.placement_decisions", "PlacementDecisionsEndpoint"),
     ("novalite.conductor.aggregates", "AggregatesEndpoint"),
     ("novalite.conductor.server_groups", "ServerGroupsEndpoint"),
     ("novalite.conductor.usage", "UsageEndpoint"),
@@ -87,6 +89,7 @@ class ConductorManager:
         self.env.feed = Feed(self.db, client, interval=0 if inline else 0.2)
         self.env.news = News(self.db, client, interval=0 if inline else 0.1)
         self.env.tasks = TaskRunner(self.env, FLOWS, inline=inline, clock=clock)
+        self.env.placement = Placement(client)
         self._wire_companions(client)
         self._stopping = threading.Event()
 

@@ -81,6 +81,26 @@ def scope(ctx: Context) -> str | None:
     return None if ctx.sees_all_projects else ctx.project_id or ""
 
 
+def resolve(env: Env, session: Session, ctx: Context, body: CreateServers) -> create_request.Resolved:
+    """The flavor, image and key that a request names; BadRequest for what is not there."""
+    try:
+        flavor = Flavor(**flavors.get(session, ctx, body.flavor_id))
+    except FlavorNotFound as error:
+        raise BadRequest(error.sentence) from error
+    if flavor.disabled:
+        raise BadRequest(f"Flavor {body.flavor_id} is disabled.")
+    image = None
+    if body.image_id:
+        image = create_request.find_image(env, session, ctx, body.image_id)
+    public_key = None
+    if body.key_name is not None:
+        try:
+            public_key = keypairs.get(session, ctx.user_id or "", body.key_name)["public_key"]
+        except KeypairNotFound as error:
+            raise BadRequest("Invalid key_name provided.") from error
+    return create_request.Resolved(flavor, image, public_key)
+
+
 class ServersEndpoint(Servers):
     """See the contract for each method's meaning and errors."""
 
@@ -93,7 +113,7 @@ class ServersEndpoint(Servers):
         return self.env.db.run(lambda session: self._create(session, ctx, body))
 
     def _create(self, session: Session, ctx: Context, body: CreateServers) -> CreatedServers:
-        resolved = self._resolve(session, ctx, body)
+        resolved = resolve(self.env, session, ctx, body)
         if resolved.image:
             create_request.check_image(resolved.image, resolved.flavor)
         create_request.check_place(session, body)
@@ -123,24 +143,6 @@ class ServersEndpoint(Servers):
             task_ids=tuple(task["id"] for task in tasks),
             reservation_id=rows[0]["reservation_id"],
         )
-
-    def _resolve(self, session: Session, ctx: Context, body: CreateServers) -> create_request.Resolved:
-        try:
-            flavor = Flavor(**flavors.get(session, ctx, body.flavor_id))
-        except FlavorNotFound as error:
-            raise BadRequest(error.sentence) from error
-        if flavor.disabled:
-            raise BadRequest(f"Flavor {body.flavor_id} is disabled.")
-        image = None
-        if body.image_id:
-            image = create_request.find_image(self.env, session, ctx, body.image_id)
-        public_key = None
-        if body.key_name is not None:
-            try:
-                public_key = keypairs.get(session, ctx.user_id or "", body.key_name)["public_key"]
-            except KeypairNotFound as error:
-                raise BadRequest("Invalid key_name provided.") from error
-        return create_request.Resolved(flavor, image, public_key)
 
     def _affordable(self, session: Session, ctx: Context, body: CreateServers, flavor: Flavor) -> int:
         """As many as the quota lets through, from max_count down to min_count."""

@@ -62,12 +62,14 @@ class RequestSpec(Message):
 
 
 class Candidate(Message):
-    """One host that passed, with the generation that was seen and its final weight."""
+    """One host that passed, with the generation that was seen, its final weight and (the chosen one) what that is made
+    of, by weigher."""
 
     host: str
     node: str
     generation: int
     weight: float = 0.0
+    weights: dict[str, float] = Field(default_factory=dict)
 
 
 class Selection(Message):
@@ -76,16 +78,33 @@ class Selection(Message):
     candidates: tuple[Candidate, ...]
 
 
+class Verdict(Message):
+    """One host: either `refused_by` and `why`, or its `rank` (1 is best) and where that comes from."""
+
+    host: str
+    node: str
+    refused_by: str | None = None
+    why: str | None = None
+    rank: int | None = None
+    weight: float = 0.0
+    weights: dict[str, float] = Field(default_factory=dict)
+
+
 class Selections(Message):
     """scheduler -> conductor: one Selection per server asked for, and why others were refused.
 
     `refused` counts hosts by filter name in filter order; `considered` is how many hosts there were.
-    Fewer selections than asked for means that no further host had room.
+    Fewer selections than asked for means that no further host had room; then `nearly` says what would have to be
+    otherwise, and `verdicts` tell of some hosts that each filter refused. `problem` is why a request of several
+    makes no sense, when that is so.
     """
 
     selections: tuple[Selection, ...]
     considered: int
     refused: dict[str, int] = Field(default_factory=dict)
+    nearly: tuple[str, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    problem: str | None = None
 
     @property
     def summary(self) -> str:
@@ -93,4 +112,34 @@ class Selections(Message):
         if not self.considered:
             return "There are no compute hosts."
         said = ", ".join(f"{name}: {n} refused" for name, n in self.refused.items() if n)
-        return f"{self.considered} hosts were considered; {said or 'none had room'}."
+        nearly = f" {self.nearly[0]}" if self.nearly else ""
+        return f"{self.considered} hosts were considered; {said or 'none had room'}.{nearly}"
+
+
+class ManySpecs(Message):
+    """conductor -> scheduler: requests that came at the same moment, each for one server."""
+
+    specs: tuple[RequestSpec, ...]
+
+
+class ManySelections(Message):
+    """scheduler -> conductor: an answer for each, in order."""
+
+    answers: tuple[Selections, ...]
+
+
+class Explanation(Message):
+    """scheduler -> conductor: what would become of a request, without anything being proposed or claimed.
+
+    `fits` is how many servers of the kind there is room for, counted to `fits_counted_to`; `hosts` are those that
+    pass, best first, and some of those refused by each filter. `nearly`: see Selections.
+    """
+
+    considered: int
+    passed: int
+    fits: int
+    fits_counted_to: int
+    refused: dict[str, int] = Field(default_factory=dict)
+    nearly: tuple[str, ...] = ()
+    hosts: tuple[Verdict, ...] = ()
+    hosts_left_out: int = 0

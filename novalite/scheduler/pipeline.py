@@ -239,17 +239,20 @@ class _Names:
         self._made: dict[tuple[int, float], Candidate] = {}
 
     def selection(self, ranking: Ranking, order: list[int]) -> Selection:
-        """The hosts at these places, best first."""
-        found = []
-        for place in order:
+        """The hosts at these places, best first; the chosen one with where its weight comes from."""
+        first, *others = order
+        found = [self._candidate(first, ranking.total(first), ranking.weights(first))]
+        for place in others:
             weight = ranking.total(place)
             one = self._made.get((place, weight))
             if one is None:
-                one = self._made[place, weight] = self._candidate(place, weight)
+                one = self._made[place, weight] = self._candidate(place, weight, {})
             found.append(one)
         return Selection(candidates=tuple(found))
 
-    def _candidate(self, place: int, weight: float) -> Candidate:
+    def _candidate(self, place: int, weight: float, weights: dict[str, float]) -> Candidate:
         kept = self._kept
-        generation = int(kept.generation[place])
-        return Candidate(host=kept.name(place), node=kept.node(place), generation=generation, weight=weight)
+        return Candidate(
+            host=kept.name(place), node=kept.node(place), generation=int(kept.generation[place]),
+            weight=weight, weights=weights,
+        )  # fmt: skip

@@ -134,6 +134,15 @@ class Ranking:
         """The weight of the host at `place`."""
         return self.totals.item(place) if self.front is None else self.front.total(place)
 
+    def weights(self, place: int) -> dict[str, float]:
+        """What each weigher adds to the weight of the host at `place`."""
+        found = {}
+        for name, (low, high) in self._bounds.items():
+            factor = self.factors[name]
+            factor = float(factor[place]) if isinstance(factor, np.ndarray) else factor
+            found[name] = (self.raws[name].item(place) - low) / (high - low) * factor if high > low else 0.0
+        return found
+
     def keep_front(self, wanted: int, rng: random.Random | None = None) -> None:
         """More than one decision will be asked of this ranking: keep its front exact from now on."""
         if self._left:

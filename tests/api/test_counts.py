@@ -185,6 +185,7 @@ READS = [
     ("/servers/{server}/ips", 2),
     ("/servers/{server}/tags", 2),
     ("/servers/{server}/topology", 2),
+    ("/servers/{server}/os-placement-decision", 3),
     ("/servers/{server}/os-server-password", 2),
     ("/servers/{server}/os-instance-actions", 3),
     ("/servers/{server}/os-instance-actions/{action}", 3),

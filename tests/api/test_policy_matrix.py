@@ -61,6 +61,7 @@ ROLES = {
         GET /servers/{}/tags
         GET /servers/{}/tags/{}
         GET /servers/{}/topology
+        GET /servers/{}/os-placement-decision
         GET /flavors/{}/os-extra_specs
         GET /flavors/{}/os-extra_specs/{}
         GET /os-quota-sets/{}
@@ -99,6 +100,7 @@ ROLES = {
         PUT DELETE /servers/{}/tags
         PUT DELETE /servers/{}/tags/{}
         POST /os-server-groups
+        POST /os-placement-decisions
         DELETE /os-server-groups/{}
         POST /os-floating-ips
         DELETE /os-floating-ips/{}

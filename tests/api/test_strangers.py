@@ -31,6 +31,7 @@ VERBS: list[tuple[str, str, Any, str]] = [
     ("DELETE", "/tags/blue", None, "latest"),
     ("DELETE", "/tags", None, "latest"),
     ("GET", "/topology", None, "latest"),
+    ("GET", "/os-placement-decision", None, "latest"),
     ("GET", "/os-server-password", None, "latest"),
     ("DELETE", "/os-server-password", None, "latest"),
     ("GET", "/os-instance-actions", None, "latest"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import server_groups, server_ports
+from novalite.conductor import placement, server_groups, server_ports
 from novalite.conductor.env import Env
 from novalite.conductor.guest_spec import guest_spec
 from novalite.conductor.task import CommitStep, Flow, HostStep, Step, Task
@@ -17,7 +17,6 @@ from novalite.errors import ClaimLost, HostDown, NoValidHost, NovaliteError
 from novalite.objects.scheduling import RequestSpec
 from novalite.objects.servers import HostWork
 from novalite.rpc.contracts.compute import Guests
-from novalite.rpc.contracts.hosts import Scheduler
 from novalite.states import ACTIVE, SCHEDULING, SPAWNING, PowerState
 
 
@@ -33,11 +32,12 @@ def select(env: Env, task: Task) -> dict[str, Any]:
     with env.db.read() as session:
         group = server_groups.placement(session, task.server_id, wanted.get("hints"))
     spec = RequestSpec(**wanted, excluded=task.facts.get("excluded", {}), group=group)
-    answer = env.client.of(Scheduler).select(task.ctx, spec)
+    answer = env.placement.select(task.ctx, spec)
+    task.facts["decision"] = placement.decision(spec, answer)
     if not answer.selections:
         raise NoValidHost(reason=_why(task, answer.summary))
     return {
-        "candidates": [c.model_dump() for c in answer.selections[0].candidates],
+        "candidates": [c.model_dump(exclude={"weights"}) for c in answer.selections[0].candidates],
         "summary": answer.summary,
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import create_request, resizing
+from novalite.conductor import create_request, placement, resizing
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, CommitStep, Flow, HostStep, Prepared, Step, Task
 from novalite.conductor.tasks import migrate
@@ -35,7 +35,6 @@ from novalite.objects.migrations import FAILED, FINISHED, MIGRATING, POST_MIGRAT
 from novalite.objects.scheduling import RequestSpec
 from novalite.objects.servers import HostWork
 from novalite.rpc.contracts.compute import Guests
-from novalite.rpc.contracts.hosts import Scheduler
 from novalite.states import ACTIVE, ERROR, RESIZE_FINISH, RESIZE_MIGRATED, RESIZE_MIGRATING, RESIZED
 
 # --- accepting -------------------------------------------------------------------------------
@@ -133,10 +132,12 @@ def request_spec(server: Record, new: Flavor) -> RequestSpec:
 
 def select(env: Env, task: Task) -> dict[str, Any]:
     """Ask the scheduler; keeps the candidates."""
-    answer = env.client.of(Scheduler).select(task.ctx, RequestSpec(**task.args["spec"]))
+    spec = RequestSpec(**task.args["spec"])
+    answer = env.placement.select(task.ctx, spec)
+    task.facts["decision"] = placement.decision(spec, answer)
     if not answer.selections:
         raise NoValidHost(reason=answer.summary)
-    return {"candidates": [c.model_dump() for c in answer.selections[0].candidates]}
+    return {"candidates": [c.model_dump(exclude={"weights"}) for c in answer.selections[0].candidates]}
 
 
 def claim(env: Env, task: Task, session: Session) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from novalite.context import Context
 from novalite.objects.base import Record
 from novalite.objects.hosts import Heartbeat, HostDeltas, HostInventory, HostTableDump
-from novalite.objects.scheduling import RequestSpec, Selections
+from novalite.objects.scheduling import Explanation, ManySelections, ManySpecs, RequestSpec, Selections
 from novalite.rpc.contracts.base import Contract, call, fanout
 
 
@@ -89,12 +89,24 @@ class Hosts(Contract, topic="conductor", namespace="hosts", version="1.1"):
         raise NotImplementedError
 
 
-class Scheduler(Contract, topic="scheduler", namespace="scheduler", version="1.0"):
+class Scheduler(Contract, topic="scheduler", namespace="scheduler", version="1.1"):
     """conductor -> any scheduler."""
 
     @call(timeout=20)
     def select(self, ctx: Context, spec: RequestSpec) -> Selections:
         """Rank hosts; proposes only, claims nothing."""
+        raise NotImplementedError
+
+    @call(timeout=20)
+    def select_many(self, ctx: Context, asked: ManySpecs) -> ManySelections:
+        """The same for requests that came together; those alike are decided as one. A request that makes no sense
+        has a `problem` for an answer."""
+        raise NotImplementedError
+
+    @call(timeout=20)
+    def explain(self, ctx: Context, spec: RequestSpec, most_hosts: int = 100) -> Explanation:
+        """What would become of a request at this moment, and why; nothing is proposed. At most so many hosts are
+        told of. Raises BadRequest, Unavailable."""
         raise NotImplementedError
 
 

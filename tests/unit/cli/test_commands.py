@@ -79,6 +79,21 @@ def read(novalite: Novalite, *words: str) -> Any:
     return json.loads(out)
 
 
+def test_where_servers_go_and_would_go(novalite: Novalite) -> None:
+    asked = ("schedule", "--dry-run", "--flavor", "tiny", "--image", "disk")
+    found = read(novalite, *asked, "--count", "2")
+    assert (found["count"], found["passed"], found["hosts"][0]["host"]) == (2, 1, "alpha")
+    status, out, _ = novalite(*asked, "--hint", "query=[\"<\", \"$servers\", 0]")
+    assert status == 0 and "of this kind, 1 asked for" in out and "alpha" in out
+    assert novalite("schedule", "--flavor", "tiny", "--image", "disk")[0] == 2
+    assert novalite(*asked, "--zone", "moon")[0] == 1
+    read(novalite, "server", "create", "why", "--flavor", "tiny", "--image", "disk", "--wait")
+    assert read(novalite, "server", "explain", "why")["host"] == "alpha"
+    out = novalite("server", "explain", "why")[1]
+    assert "| placed" in out and "alpha" in out
+    novalite("server", "delete", "why", "--wait")
+
+
 def test_a_server_from_create_to_delete(novalite: Novalite) -> None:
     words = ("--flavor", "tiny", "--image", "disk", "--property", "a=b", "--wait")
     made = read(novalite, "server", "create", "web", *words)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from novalite.scheduler.explain import explain
-from novalite.scheduler.pipeline import select
+import pytest
+
+from novalite.objects.scheduling import GroupRequest
+from novalite.scheduler.explain import explain, nearly, what_if
+from novalite.scheduler.pipeline import filters_for, select
 from tests.unit.scheduler.builders import a_host, a_plan, a_spec, hosts
 
 
@@ -39,3 +42,45 @@ def test_forced_host_explains_the_others():
 
 def test_nothing_to_explain_in_an_empty_cloud():
     assert explain(a_plan(), hosts(), a_spec()) == []
+
+
+NEARLY = [
+    ({"vcpus": 20}, ["It would fit with at most 16 instead of 20 vCPUs."]),
+    (
+        {"vcpus": 17, "ram_mb": 32769},
+        ["It would fit with at most 16 instead of 17 vCPUs and 32768 instead of 32769 MB of memory."],
+    ),
+    (
+        {"availability_zone": "west", "vcpus": 8},
+        [
+            "It would fit with at most 4 instead of 8 vCPUs.",
+            "It would fit on 1 host if not for AvailabilityZoneFilter.",
+        ],
+    ),
+    (
+        {"excluded": {"east": "broke"}, "availability_zone": "nova"},
+        [
+            "It would fit on 1 host if not for RetryFilter.",
+            "It would fit on 1 host if not for AvailabilityZoneFilter.",
+        ],
+    ),
+    ({}, []),
+]
+
+
+@pytest.mark.parametrize(("asked", "said"), NEARLY)
+def test_what_would_have_to_be_otherwise(asked, said):
+    seen = hosts(a_host("east"), a_host("west", zone="west", used_vcpus=12))
+    spec = a_spec(**asked)
+    plan = a_plan()
+    assert sorted(nearly(filters_for(plan, spec), seen, spec)) == sorted(said)
+    assert nearly(filters_for(plan, spec), hosts(), spec) == ()
+
+
+def test_how_many_would_fit_follows_every_rule():
+    seen = hosts(*(a_host(f"h{i}", used_vcpus=i) for i in range(4)))
+    told = what_if(a_plan(), seen, a_spec(vcpus=4, count=2), 2)
+    assert (told.fits, told.passed, told.nearly) == (4 + 3 + 3 + 3, 4, ())
+    assert [one.host for one in told.hosts] == ["h0", "h1"] and told.hosts_left_out == 2
+    apart = GroupRequest(policy="anti-affinity", hosts={"h0": 1})
+    assert what_if(a_plan(), seen, a_spec(group=apart), 0).fits == 3

@@ -12,6 +12,7 @@ from novalite.conf.load import for_tests
 from novalite.context import system
 from novalite.errors import BadRequest, ConfigError, Unavailable
 from novalite.objects.hosts import HostDeltas, HostTableDump
+from novalite.objects.scheduling import GroupRequest, ManySpecs
 from novalite.rpc.client import Client
 from novalite.rpc.contracts.hosts import HostFeed, Hosts, Scheduler
 from novalite.rpc.local import LocalBus
@@ -295,3 +296,37 @@ def test_stop_ends_the_reading_thread(bench):
     b = bench().answer(alive("a")).start()
     b.manager.stop()
     assert not b.manager.feed._thread.is_alive()
+
+
+# --- requests that came together ---------------------------------------------------------------------
+
+
+def test_requests_that_came_together_see_each_other(bench):
+    b = bench().answer(alive("a", cap_vcpus=2), alive("b", cap_vcpus=1), alive("c", cap_vcpus=8, zone="far")).start()
+    alike = [a_spec(f"s{n}", availability_zone="nova") for n in range(4)]
+    specs = (alike[0], a_spec("far", availability_zone="far"), *alike[1:], a_spec("odd", vcpus=-1))
+    answers = b.scheduler.select_many(CTX, ManySpecs(specs=specs)).answers
+    found = [one.selections[0].candidates[0].host if one.selections else None for one in answers]
+    assert sorted(filter(None, (found[at] for at in (0, 2, 3, 4)))) == ["a", "a", "b"]
+    assert found[1] == "c"
+    assert answers[5].problem == "Flavor small has a negative size."
+    refused = answers[found.index(None)]
+    assert refused.refused["CoreFilter"] == 2 and refused.nearly and refused.verdicts
+    assert all(not one.nearly for one in answers if one.selections)
+
+
+def test_members_of_a_group_that_came_together_are_kept_apart(bench):
+    b = bench().answer(*(alive(name) for name in "abc")).start()
+    apart = GroupRequest(policy="anti-affinity")
+    specs = tuple(a_spec(f"s{n}", group=apart) for n in range(4))
+    answers = b.scheduler.select_many(CTX, ManySpecs(specs=specs)).answers
+    assert sorted(one.selections[0].candidates[0].host for one in answers[:3]) == ["a", "b", "c"]
+    assert answers[3].refused["ServerGroupAntiAffinityFilter"] == 3
+
+
+def test_what_if_proposes_nothing(bench):
+    b = bench().answer(alive("a"), alive("b", used_vcpus=10)).start()
+    told = b.scheduler.explain(CTX, a_spec(vcpus=4, count=3), 10)
+    assert (told.fits, told.passed, told.considered) == (5, 2, 2)
+    assert [(one.host, one.rank) for one in told.hosts] == [("a", 1), ("b", 2)]
+    assert not b.manager.table.has_debits
