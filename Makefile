@@ -14,10 +14,10 @@ WORKERS ?= 2
 export VENV WORKERS
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo demo-stop cloud cloud-stop run test check bench docs db-revision
+.PHONY: help deps demo demo-stop cloud cloud-stop run test check bench bench-scheduler docs db-revision
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## install packages (as root) and the Python environment
 	@deploy/install-deps
@@ -56,6 +56,10 @@ check: ## what has to be clean before a commit: ruff and mypy
 bench: ## measure; the last line is one JSON object
 	@deploy/install-deps
 	@$(PYTHON_IN)/python -m benchmarks $(ARGS)
+
+bench-scheduler: ## decisions and claims; the last line is one JSON object
+	@deploy/install-deps
+	@$(PYTHON_IN)/python -m benchmarks.scheduler --claims
 
 docs: ## regenerate etc/*.sample and docs/reference.html
 	@deploy/install-deps --no-apt

@@ -47,6 +47,11 @@ def parser() -> argparse.ArgumentParser:
         _command(kinds, "sample", f"print every option of {what} with its default", sample)
     api = _command(groups, "openapi", "print the OpenAPI document of a microversion", openapi)
     api.add_argument("version", nargs="?", default="latest", help="such as 2.90 (default: latest)")
+    simulated = _command(groups, "simulate", "a made-up workload against the real scheduler and claims", simulate)
+    simulated.add_argument("--hosts", type=_positive, default=1000, help="(default: 1000)")
+    simulated.add_argument("--events", type=_positive, default=2000, help="servers that come and go (default: 2000)")
+    simulated.add_argument("--seed", type=int, default=1, help="the same seed gives the same result (default: 1)")
+    simulated.add_argument("--fill", type=_share, default=0.0, help="per cent of each host taken before (default: 0)")
     _command(groups, "reference", "print the reference of the compute API as one HTML page", reference)
     return made
 
@@ -245,6 +250,31 @@ def openapi(conf: ConfigOpts, args: argparse.Namespace) -> int:
         return 2
     print(orjson.dumps(document(routes(), rules(), minor), option=orjson.OPT_INDENT_2).decode())
     return 0
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError("must be a number above 0")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    if not text.isdecimal() or int(text) > 100:
+        raise argparse.ArgumentTypeError("must be a number of per cent, 0 to 100")
+    return int(text) / 100
+
+
+def simulate(conf: ConfigOpts, args: argparse.Namespace) -> int:
+    """What a made-up workload would do to hosts, with the filters and weighers that are configured. Touches no cloud:
+    the database is made for it and goes with it. The last line is one JSON object."""
+    import json
+    from dataclasses import asdict
+
+    from novalite.cmd.simulation import simulate as run
+
+    found = run(conf, args.hosts, args.events, args.seed, args.fill, lambda what: print(what, file=sys.stderr))
+    print(json.dumps({"hosts": args.hosts, "seed": args.seed, "events": args.events, **asdict(found)}))
+    return 1 if found.problems else 0
 
 
 def reference(conf: ConfigOpts, args: argparse.Namespace) -> int:
