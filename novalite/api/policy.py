@@ -7,10 +7,13 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from flask import g
 from oslo_config import cfg
+from oslo_policy import _checks
 from oslo_policy import policy as oslo
 
 from novalite.api.runtime import runtime
@@ -25,6 +28,18 @@ _TARGET_FACT = re.compile(r"%\((?!project_id\))\w+\)s")
 _REFERENCE = re.compile(r"rule:([\w:.-]+)")
 _TARGET_DECIDES = re.compile(r"\bnot\b|https?:")
 """Checks that may fail for one target although they pass for none."""
+
+
+def _load_checks_late() -> None:
+    """oslo.policy loads every installed kind of check before it reads the first rule, and with `http:` the whole of
+    `requests`, which takes longer than our rules do. Here a kind is loaded by the first rule that uses it."""
+    if _checks.extension_checks is None:
+        found = entry_points(group="oslo.policy.rule_checks")
+        _checks.extension_checks = {one.name: partial(_loaded, one) for one in found}
+
+
+def _loaded(entry: EntryPoint, kind: str, match: str) -> Any:
+    return entry.load()(kind, match)
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,7 @@ class Policy:
     """The rules of this API and the answers they gave lately. Safe to use from many threads."""
 
     def __init__(self, conf: cfg.ConfigOpts, rules: Iterable[Rule]) -> None:
+        _load_checks_late()
         self._enforcer = oslo.Enforcer(conf)
         self._enforcer.suppress_deprecation_warnings = True
         self._enforcer.register_defaults([_default(rule) for rule in rules])

@@ -74,7 +74,7 @@ class RequiredSince:
 class Body(BaseModel):
     """Base of every object in a request. Unknown keys are refused by name."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     gated: ClassVar[dict[str, Spans]] = {}
     required_since: ClassVar[dict[str, RequiredSince]] = {}
 

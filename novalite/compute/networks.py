@@ -9,18 +9,20 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
 
 from novalite.context import Context, system
 from novalite.errors import NetworksNotReady, NovaliteError
-from novalite.networks.on_host.host import NetworkHost, obstacle
-from novalite.networks.on_host.plan import Host
 from novalite.objects.host_networks import CarriedRouter, HostNetworks
 from novalite.objects.servers import GuestSpec
 from novalite.rpc.client import Client
 from novalite.rpc.contracts.host_networks import NetworkNews, WantedNetworks
+
+if TYPE_CHECKING:
+    from novalite.networks.on_host.host import NetworkHost
+    from novalite.networks.on_host.plan import Host
 
 LOG = logging.getLogger(__name__)
 
@@ -34,6 +36,8 @@ AGAIN = 2.0
 
 def settings(conf: cfg.ConfigOpts) -> Host:
     """What the operator decided for this host."""
+    from novalite.networks.on_host.plan import Host
+
     own = conf.host_networks
     return Host(
         address=own.tunnel_address or str(conf.compute.my_ip),
@@ -44,6 +48,18 @@ def settings(conf: cfg.ConfigOpts) -> Host:
     )
 
 
+def _machine(conf: cfg.ConfigOpts) -> NetworkHost:
+    from novalite.networks.on_host.host import NetworkHost  # a host without network cards starts without it
+
+    return NetworkHost(settings(conf), Path(conf.state_path) / "networks")
+
+
+def _obstacle() -> str | None:
+    from novalite.networks.on_host.host import obstacle
+
+    return obstacle()
+
+
 class GuestNetworks:
     """`needed` False, for a driver whose guests have no real network cards: nothing is made and nobody waits.
 
@@ -52,12 +68,12 @@ class GuestNetworks:
 
     def __init__(
         self, conf: cfg.ConfigOpts, client: Client, host: str, needed: bool,
-        machine: Any = None, obstacle: Callable[[], str | None] = obstacle,
+        machine: Any = None, obstacle: Callable[[], str | None] | None = None,
     ) -> None:  # fmt: skip
         self.conf, self.host, self.needed = conf, host, needed
         self._conductor = client.of(WantedNetworks)
-        self._machine = machine or NetworkHost(settings(conf), Path(conf.state_path) / "networks")
-        self._find_obstacle = obstacle
+        self._machine: Any = machine or (_machine(conf) if needed else None)
+        self._find_obstacle = obstacle or _obstacle
         self.problem: str | None = None
         self._wanted: HostNetworks | None = None
         self._ports: frozenset[str] = frozenset()

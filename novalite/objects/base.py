@@ -24,7 +24,7 @@ class Message(BaseModel):
     daemon understand each other.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 _MARK = ":"

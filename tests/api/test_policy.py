@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from novalite.api import app
 from novalite.api.policies import RULES
-from novalite.api.policy import Policy
+from novalite.api.policy import Policy, Rule
 from novalite.api.servers.actions import ACTIONS
 from novalite.api.servers.actions.power import PLAIN
 from novalite.conf.load import for_tests
@@ -78,3 +82,31 @@ def test_owners_handle_their_keypairs() -> None:
     assert POLICY.allows(rule, MEMBER, {"user_id": "u"})
     assert not POLICY.allows(rule, MEMBER, {"user_id": "somebody"})
     assert POLICY.allows(rule, Context(user_id="a", roles=("admin",)), {"user_id": "somebody"})
+
+
+def test_a_rule_may_ask_a_server_and_others_do_not_load_what_that_takes() -> None:
+    asked: list[str] = []
+
+    class Oracle(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"True" if "yes" in asked[-1] else b"False")
+
+        def log_message(self, *_: object) -> None:
+            """Not into the tests' output."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Oracle) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        check = f"http://127.0.0.1:{server.server_port}/may"
+        policy = Policy(for_tests(), [Rule("ask", check, "Asked elsewhere.")])
+        assert policy.allows("ask", MEMBER, {"name": "yes"})
+        assert not policy.allows("ask", MEMBER, {"name": "no"})
+        server.shutdown()
+    assert len(asked) == 2
+    program = (
+        "import sys; from tests.api.test_policy import *; assert POLICY.allows('os_compute_api:limits', MEMBER);"
+        "sys.exit('requests' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
