@@ -68,6 +68,14 @@ OPTS = [
         help="Network of which a new server's first addresses become its accessIPv4 and accessIPv6, unless the "
         "request said others. Empty: of none.",
     ),
+    cfg.FloatOpt(
+        "place_routers_interval",
+        mutable=True,
+        default=5.0,
+        min=0,
+        help="Seconds between looks for routers whose host is dead, disabled or no longer able to carry them; "
+        "0: they stay where they are.",
+    ),
     cfg.IntOpt("bulk_limit", mutable=True, default=100, min=1, help="Most things one request may create."),
     cfg.IntOpt("max_fixed_ips", mutable=True, default=16, min=1, help="Addresses one port may have."),
     cfg.IntOpt(

@@ -12,8 +12,6 @@ from novalite.conductor.networks import changes
 from novalite.context import Context
 from novalite.db.networks import placing
 
-LOOK_EVERY = 5.0
-
 
 @dataclass(frozen=True)
 class Placed:
@@ -32,7 +30,8 @@ class PlaceRouters:
         self.env = env
 
     def every(self) -> float:
-        return LOOK_EVERY if self.env.conf.networks.service == "embedded" else 0
+        own = self.env.conf.networks
+        return float(own.place_routers_interval) if own.service == "embedded" else 0
 
     def run(self, ctx: Context) -> Placed:
         """A router stays where it is while nobody else can carry it: its host may come back."""

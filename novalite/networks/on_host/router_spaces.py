@@ -172,10 +172,14 @@ class Routers:
         (folder / "limit").write_text("0\n")
         told = (HOLD, folder, self._lock_file, LOOK)
         self.commands.run(["unshare", "--net", "--", "/bin/sh", "-c", START, "router", *map(str, told)])
-        pid = self._pid(router.id)
-        if pid is None:
-            raise NetworkCommandFailed(reason=f"the namespace of router {router.id} does not stay")
-        return pid
+        deadline = time.monotonic() + STOPPING
+        while time.monotonic() < deadline:  # while a program becomes another, it has no command line
+            pid = self._pid(router.id)
+            with contextlib.suppress(ProcessLookupError):
+                if pid is not None and os.getpgid(pid) == pid:
+                    return pid
+            time.sleep(0.01)
+        raise NetworkCommandFailed(reason=f"the namespace of router {router.id} does not stay")
 
     def _plug(self, legs: list[Leg], inside: Commands, half: list[Leg], devices: Mapping[str, Link]) -> None:
         """New cables; what is left of old ones, which are `half` there, goes first."""
