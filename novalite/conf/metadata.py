@@ -23,6 +23,9 @@ OPTS = [
     cfg.FloatOpt("rate_window", mutable=True, default=10.0, min=0.1, help="Seconds in which rate_limit is counted."),
     cfg.BoolOpt("force_config_drive", mutable=True, default=False,
                 help="Every new server has a config drive; read by conductors."),
+    cfg.StrOpt("config_drive_format", default="iso9660", choices=["iso9660", "vfat"],
+               help="What a config drive is: a disc, or a disk for machines and guests without a drive for discs, for "
+               "which this compute host needs mtools."),
     # --- vendor data, added where the data is made: in metadata services, and on compute hosts for config drives ---
     cfg.StrOpt("vendordata_jsonfile_path", default="",
                help="File with a JSON object that every guest gets as vendor_data.json. Empty: none."),

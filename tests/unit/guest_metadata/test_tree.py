@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from base64 import b64encode
 from io import BytesIO
 from typing import Any
@@ -11,7 +13,8 @@ import pycdlib
 import pytest
 
 from novalite import guest_metadata
-from novalite.compute.config_drive import LABEL, disc
+from novalite.compute.config_drive import LABEL, ConfigDrives, disc
+from novalite.conf import load
 from novalite.guest_metadata import ec2, openstack
 from novalite.guest_metadata.folders import Folder
 from novalite.objects.host_networks import FixedIp, Subnet, Vif
@@ -172,6 +175,20 @@ def test_a_disc_holds_the_files_by_all_of_its_names():
             assert out.getvalue() == content, (kind, path)
     iso.close()
     assert len(made) < 2 << 20
+
+
+@pytest.mark.skipif(shutil.which("mcopy") is None, reason="mtools is not installed")
+def test_a_disk_holds_the_files_and_no_others(tmp_path):
+    drives = ConfigDrives(load.for_tests({"metadata.config_drive_format": "vfat"}))
+    path = tmp_path / "disk.config"
+    drives.write(path, full())
+    assert drives.device == "disk" and path.stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in tmp_path.iterdir()] == ["disk.config"], "nothing lies about"
+    subprocess.run(["mcopy", "-s", "-i", path, "::/*", tmp_path], check=True)
+    files = {str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*") if one.is_file() and one != path}
+    assert files == guest_metadata.drive(full(), tree()).keys()
+    assert (tmp_path / "openstack/latest/user_data").read_bytes() == b"#!/bin/sh\necho hello\n"
+    assert b"CONFIG-2" in path.read_bytes()[: 1 << 20]
 
 
 def test_both_formats_know_the_versions_that_were_published():

@@ -21,6 +21,8 @@ PACKAGES = {
     "prlimit": "util-linux",
     "mkfs.xfs": "xfsprogs",
     "mkfs.vfat": "dosfstools",
+    "mformat": "mtools",
+    "mcopy": "mtools",
 }
 """Debian package of each program; e2fsprogs brings the others."""
 

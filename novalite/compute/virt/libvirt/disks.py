@@ -223,7 +223,7 @@ class Disks:
             path = folder / CONFIG
             if not path.is_file():
                 self._make_drive(path, spec)
-        return [LocalDisk(str(path), "raw", device="cdrom")]
+        return [LocalDisk(str(path), "raw", device=self.drives.device)]
 
     def exist(self, server_id: str) -> bool:
         """True when the server has a folder here."""

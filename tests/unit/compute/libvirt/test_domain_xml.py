@@ -29,6 +29,7 @@ def xml_of(
     spec: GuestSpec,
     host: HostFacts = QEMU,
     settings: dict[str, Any] | None = None,
+    drive: str = "cdrom",
 ) -> str:
     """The XML as the driver would define it, with this release's number taken out."""
     conf = load.for_tests({key if "." in key else f"libvirt.{key}": value for key, value in (settings or {}).items()})
@@ -39,7 +40,7 @@ def xml_of(
     disks = [LocalDisk(f"{FOLDER_OF_GUEST}/{disk.name}", disk.format, disk is first, disk.device, disk.bus)
              for disk in planned]
     if spec.config_drive:
-        disks.append(LocalDisk(f"{FOLDER_OF_GUEST}/{CONFIG}", "raw", device="cdrom"))
+        disks.append(LocalDisk(f"{FOLDER_OF_GUEST}/{CONFIG}", "raw", device=drive))
     hardware = decide(spec, conf.libvirt, conf.vnc, host)
     cards = vifs.interfaces(spec, hardware)
     built = domain(spec, hardware, disks, f"{FOLDER_OF_GUEST}/console.log", cards)
@@ -90,6 +91,7 @@ CASES: dict[str, Callable[[], str]] = {
     "config-drive-beside-a-disc": lambda: xml_of(a_guest(
         config_drive=True, image=an_image(disk_format="iso"))),
     "config-drive-q35": lambda: xml_of(a_guest({"hw_machine_type": "q35"}, config_drive=True)),
+    "config-drive-disk": lambda: xml_of(a_guest(config_drive=True), drive="disk"),
     "config-drive-scsi": lambda: xml_of(a_guest({"hw_cdrom_bus": "scsi"}, config_drive=True)),
     "settings": lambda: xml_of(a_guest(), settings={
         "cpu_mode": "custom", "cpu_model": "Nehalem", "machine_type": "q35", "disk_bus": "sata",
