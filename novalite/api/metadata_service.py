@@ -45,12 +45,13 @@ Environ = dict[str, Any]
 
 @dataclass(frozen=True)
 class Asker:
-    """Who asks: a guest by its address as its host saw it, or a server by its id. Two that are equal are one."""
+    """Who asks: a guest by its address as its host saw it, or a server by its id. Two that are equal are one: the host
+    says whose the address is, so that who has it next is not taken for who had it before."""
 
+    server_id: str
     host: str = ""
     network_id: str = ""
     address: str = ""
-    server_id: str = ""
     project_id: str = ""
 
 
@@ -124,16 +125,17 @@ class MetadataService:
             return str(environ.get(f"HTTP_{header.upper().replace('-', '_')}", ""))
 
         if said(signed.HOST):
-            return self._by_host(*map(said, (signed.HOST, signed.NETWORK, signed.ADDRESS, signed.SIGNATURE)))
+            told = (signed.HOST, signed.NETWORK, signed.ADDRESS, signed.SERVER, signed.SIGNATURE)
+            return self._by_host(*map(said, told))
         if said("X-Instance-ID"):
             return self._by_proxy(*map(said, ("X-Instance-ID", "X-Tenant-ID", "X-Instance-ID-Signature")))
         raise Refused(HTTPStatus.FORBIDDEN, "Nobody signed for this request.")
 
-    def _by_host(self, host: str, network_id: str, address: str, signature: str) -> Asker:
+    def _by_host(self, host: str, network_id: str, address: str, server_id: str, signature: str) -> Asker:
         key = signed.host_key(self.options.secret, host)
-        _check(self.options.secret, signed.sign(key, network_id, address), signature)
+        _check(self.options.secret, signed.sign(key, network_id, address, server_id), signature)
         try:
-            return Asker(host=host, network_id=str(UUID(network_id)), address=str(ip_address(address)))
+            return Asker(str(UUID(server_id)), host, str(UUID(network_id)), str(ip_address(address)))
         except ValueError:
             raise Refused(HTTPStatus.NOT_FOUND, "There is no such network or address.") from None
 
@@ -146,7 +148,7 @@ class MetadataService:
             raise Refused(HTTPStatus.NOT_FOUND, "There is no such server.") from None
         if not project_id:
             raise Refused(HTTPStatus.BAD_REQUEST, "X-Tenant-ID is missing.")
-        return Asker(server_id=server_id, project_id=project_id)
+        return Asker(server_id, project_id=project_id)
 
     def _count(self, asker: Asker) -> None:
         """Windows of fixed length: simple, and off by a factor of two at worst."""
@@ -169,10 +171,12 @@ class MetadataService:
             until, facts = self._known.get(asker, (0.0, None))
             if now < until:
                 return facts
-        if asker.server_id:
-            facts = self._conductor.of_server(system(), asker.server_id, asker.project_id)
-        else:
+        if asker.host:
             facts = self._conductor.of_address(system(), asker.host, asker.network_id, asker.address)
+        else:
+            facts = self._conductor.of_server(system(), asker.server_id, asker.project_id)
+        if facts is not None and facts.server.id != asker.server_id:
+            facts = None  # the conductor and the host do not agree: one of them will hear of a change in a moment
         with self._lock:
             if len(self._known) >= REMEMBERED and asker not in self._known:
                 self._known = {one: kept for one, kept in self._known.items() if now < kept[0]}

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 
 HOST, NETWORK, ADDRESS = "X-Novalite-Host", "X-Novalite-Network", "X-Novalite-Address"
-SIGNATURE = "X-Novalite-Signature"
+SERVER, SIGNATURE = "X-Novalite-Server", "X-Novalite-Signature"
 
 
 def host_key(secret: str, host: str) -> str:
@@ -19,9 +19,9 @@ def host_key(secret: str, host: str) -> str:
     return _mac(secret, "host", host)
 
 
-def sign(key: str, network_id: str, address: str) -> str:
-    """What a host says of a request: it came from this address on this network."""
-    return _mac(key, "guest", network_id, address)
+def sign(key: str, network_id: str, address: str, server_id: str) -> str:
+    """What a host says of a request: it came from this address on this network, which it holds for that server's."""
+    return _mac(key, "guest", network_id, address, server_id)
 
 
 def instance_signature(secret: str, server_id: str) -> str:

@@ -89,6 +89,15 @@ def test_a_config_drive_holds_everything_that_was_asked_for(cloud: Cloud, member
     assert secrets(cloud, made["id"]) == {None}
 
 
+def test_a_config_drive_costs_no_message(cloud: Cloud, member: Rest, image: str) -> None:
+    def sent_for(name: str, **more: Any) -> list[str]:
+        with cloud.bus.recording() as sent:
+            member.boot(name, flavorRef="tiny", imageRef=image, **more)
+        return [one.name for one in sent]
+
+    assert sent_for("with", config_drive=True) == sent_for("without")
+
+
 def test_without_a_config_drive_a_password_goes_no_further_than_the_conductor(
     cloud: Cloud, member: Rest, image: str
 ) -> None:

@@ -32,18 +32,19 @@ class Guests:
         self.app = MetadataService(cloud.conf, cloud.client, clock=self.clock)
         self.http = Client(self.app)
 
-    def facts(self, server_id: str) -> tuple[str, str, str]:
-        """(host, network, address) of a server's first card."""
+    def facts(self, server_id: str) -> tuple[str, str, str, str]:
+        """(host, network, address, server) of a server's first card."""
         (card, *_) = interfaces_of(self.cloud, server_id)
-        return card["host"], card["net_id"], card["fixed_ips"][0]["ip_address"]
+        return card["host"], card["net_id"], card["fixed_ips"][0]["ip_address"], server_id
 
-    def headers(self, host: str, network: str, address: str, key: str = "") -> dict[str, str]:
-        signature = signed.sign(key or signed.host_key(SECRET, host), network, address)
-        return {signed.HOST: host, signed.NETWORK: network, signed.ADDRESS: address, signed.SIGNATURE: signature}
+    def headers(self, host: str, network: str, address: str, server: str, key: str = "") -> dict[str, str]:
+        signature = signed.sign(key or signed.host_key(SECRET, host), network, address, server)
+        return {signed.HOST: host, signed.NETWORK: network, signed.ADDRESS: address, signed.SERVER: server,
+                signed.SIGNATURE: signature}  # fmt: skip
 
-    def ask(self, host: str, network: str, address: str, path: str = META, method: str = "GET", key: str = "",
-            headers: Mapping[str, str | None] | None = None, **more: Any) -> TestResponse:  # fmt: skip
-        sent: dict[str, str | None] = {**self.headers(host, network, address, key), **(headers or {})}
+    def ask(self, host: str, network: str, address: str, server: str, path: str = META, method: str = "GET",
+            key: str = "", headers: Mapping[str, str | None] | None = None, **more: Any) -> TestResponse:  # fmt: skip
+        sent: dict[str, str | None] = {**self.headers(host, network, address, server, key), **(headers or {})}
         given = {name: value for name, value in sent.items() if value is not None}
         return self.http.open(path, method=method, headers=given, **more)
 
@@ -114,16 +115,18 @@ def test_what_is_served_is_what_a_config_drive_holds(cloud: Cloud, guests: Guest
 def test_only_the_guests_own_host_can_ask_and_only_where_the_guest_is(
     guests: Guests, cloud: Cloud, web: str, db: str, network: str
 ) -> None:
-    host, _, address = guests.facts(web)
+    host, _, address, _ = guests.facts(web)
     other = next(name for name in cloud.host_names if name != host)
     elsewhere = a_network(cloud, "elsewhere", 1)  # the same addresses on another network
-    assert guests.ask(other, network, address).status_code == 404, "a host asks about a guest of another"
-    assert guests.ask(host, elsewhere, address).status_code == 404, "the wrong network"
-    assert guests.ask(host, network, "10.1.0.199").status_code == 404, "nobody's address"
+    assert guests.ask(other, network, address, web).status_code == 404, "a host asks about a guest of another"
+    assert guests.ask(host, elsewhere, address, web).status_code == 404, "the wrong network"
+    assert guests.ask(host, network, "10.1.0.199", web).status_code == 404, "nobody's address"
     for nonsense in ("", "10.1.0.5 ", "web", "' or 1=1 --", "0.0.0.0/0"):
-        assert guests.ask(host, network, nonsense).status_code == 404, nonsense
-    assert guests.ask(host, "nonsense", address).status_code == 404
-    assert guests.ask(host, network, address).get_json()["uuid"] == web
+        assert guests.ask(host, network, nonsense, web).status_code == 404, nonsense
+    assert guests.ask(host, "nonsense", address, web).status_code == 404
+    assert guests.ask(host, network, address, db).status_code == 404, "the address of one, the name of another"
+    assert guests.ask(host, network, address, "nonsense").status_code == 404
+    assert guests.ask(host, network, address, web).get_json()["uuid"] == web
 
 
 FORGED: dict[str, dict[str, str | None]] = {
@@ -134,6 +137,7 @@ FORGED: dict[str, dict[str, str | None]] = {
     "another address": {signed.ADDRESS: "10.1.0.77"},
     "another network": {signed.NETWORK: "b1c0ffee-0000-4000-8000-000000000001"},
     "another host": {signed.HOST: "gamma"},
+    "another server": {signed.SERVER: "b1c0ffee-0000-4000-8000-000000000001"},
     "no host, but where it came from": {signed.HOST: None, "X-Forwarded-For": "10.1.0.2"},
     "no host, but what a proxy would say": {signed.HOST: None, "X-Real-IP": "10.1.0.2", "Forwarded": "for=10.1.0.2"},
 }
@@ -155,14 +159,14 @@ def test_what_a_guest_says_of_itself_changes_nothing(guests: Guests, web: str, d
 
 
 def test_a_host_that_was_broken_into_cannot_ask_for_others(guests: Guests, cloud: Cloud, web: str) -> None:
-    host, network, address = guests.facts(web)
+    host, network, address, _ = guests.facts(web)
     other = next(name for name in cloud.host_names if name != host)
     key = signed.host_key(SECRET, other)
-    assert guests.ask(host, network, address, key=key).status_code == 403
-    assert guests.ask(other, network, address, key=key).status_code == 404
+    assert guests.ask(host, network, address, web, key=key).status_code == 403
+    assert guests.ask(other, network, address, web, key=key).status_code == 404
     as_a_proxy = {signed.HOST: None, "X-Instance-ID": web, "X-Tenant-ID": PROJECT,
                   "X-Instance-ID-Signature": signed.instance_signature(key, web)}  # fmt: skip
-    assert guests.ask(other, network, address, headers=as_a_proxy).status_code == 403
+    assert guests.ask(other, network, address, web, headers=as_a_proxy).status_code == 403
 
 
 def by_proxy(guests: Guests, server: str, project: str | None = PROJECT, secret: str = PROXY_SECRET) -> TestResponse:
@@ -208,6 +212,18 @@ def test_a_guest_costs_one_question_and_is_remembered_for_a_moment(cloud: Cloud,
     guests.clock.ahead += 16
     assert guests.of(web).get_json()["meta"] == {"role": "proxy"}
     cloud.rest("admin").made(f"/servers/{web}/metadata", {"metadata": {"role": "web"}})
+
+
+def test_who_has_an_address_next_is_not_told_of_who_had_it_before(cloud: Cloud) -> None:
+    guests, network = Guests(cloud, cache_seconds=3600.0), a_network(cloud, "small", 9)
+    said = on(network, fixed_ip="10.9.0.7")
+    first = cloud.boot("first", networks=(said,), forced_host="alpha", metadata={"secret": "of the first"})
+    assert guests.of(first).get_json()["uuid"] == first
+    cloud.delete(first)
+    second = cloud.boot("second", networks=(said,), forced_host="alpha")
+    assert guests.facts(second)[:3] == ("alpha", network, "10.9.0.7")
+    assert "of the first" not in guests.of(second).text
+    assert guests.of(second).get_json()["uuid"] == second
 
 
 def test_one_guest_that_asks_too_often_does_not_keep_others_from_asking(cloud: Cloud, web: str, db: str) -> None:

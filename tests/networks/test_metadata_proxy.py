@@ -114,19 +114,21 @@ def proxy(machine: Machine) -> int:
 
 @networks
 def test_requests_are_handed_on_with_who_asks_and_nothing_that_a_guest_says_of_itself(world, service):
-    port = a_port(5)
+    port = a_port(5, server_id="server-5")
     machine = world.machines[0]
     machine.apply(told(service, port))
     guest = a_guest(world, port)
-    lies = {"X-Forwarded-For": "10.9.0.6", "X-Instance-ID": "other", signed.ADDRESS: "10.9.0.6", signed.HOST: "there",
-            signed.SIGNATURE: "0" * 64, "Forwarded": "for=10.9.0.6", "Accept": "application/json"}  # fmt: skip
+    lies = {"X-Forwarded-For": "10.9.0.6", "X-Instance-ID": "other", signed.ADDRESS: "10.9.0.6",
+            signed.HOST: "there", signed.SERVER: "other", signed.SIGNATURE: "0" * 64,
+            "Forwarded": "for=10.9.0.6", "Accept": "application/json"}  # fmt: skip
     said = ask(guest, b"GET /openstack?x=1 HTTP/1.1\r\nHost: metadata\r\n"
                       + "".join(f"{name}: {value}\r\n" for name, value in lies.items()).encode() + b"\r\n")  # fmt: skip
     assert said.startswith("HTTP/1.1 200 OK\n") and '"path": "/openstack?x=1"' in said
     seen = service.asked[-1]
     assert (seen[signed.HOST.lower()], seen[signed.NETWORK.lower()]) == ("here", NET)
     assert seen[signed.ADDRESS.lower()] == "10.9.0.5"
-    assert seen[signed.SIGNATURE.lower()] == signed.sign(KEY, NET, "10.9.0.5")
+    assert seen[signed.SERVER.lower()] == "server-5"
+    assert seen[signed.SIGNATURE.lower()] == signed.sign(KEY, NET, "10.9.0.5", "server-5")
     assert seen["accept"] == "application/json"
     assert not {"x-forwarded-for", "x-instance-id", "forwarded"} & seen.keys()
     posted = ask(guest, b"POST /openstack/latest/password HTTP/1.1\r\nContent-Length: 6\r\n\r\nc2VjcmV0"[:-2])
@@ -142,6 +144,22 @@ def test_requests_are_handed_on_with_who_asks_and_nothing_that_a_guest_says_of_i
     assert facts["Uid"].split()[0] != "0" and int(facts["CapEff"], 16) == 0 and facts["NoNewPrivs"] == "1"
     assert (machine.folder / "dhcp-metadata" / "config").stat().st_mode & 0o077 == 0
     assert KEY.encode() not in Path(f"/proc/{proxy(machine)}/cmdline").read_bytes()
+
+
+@networks
+def test_who_has_an_address_next_is_another_server_at_once_and_nobody_is_none(world, service):
+    machine, port = world.machines[0], a_port(5, server_id="first")
+    machine.apply(told(service, port, a_port(6)))
+    guest, pid = a_guest(world, port), proxy(machine)
+    ask(guest)
+    assert service.asked[-1][signed.SERVER.lower()] == "first"
+    machine.apply(told(service, a_port(5, server_id="second"), a_port(6)))
+    ask(guest)
+    assert service.asked[-1][signed.SERVER.lower()] == "second"
+    before = len(service.asked)
+    machine.apply(told(service, a_port(5, server_id="second", addresses=()), a_port(6)))
+    assert "HTTP" not in ask(guest)
+    assert (len(service.asked), proxy(machine)) == (before, pid)
 
 
 @networks

@@ -92,7 +92,7 @@ class NetworkHost:
         """A network is no worse for guests that cannot read about themselves: it is said, and tried again."""
         servers = self._servers.processes(one.network_id for one in made.servers)
         try:
-            self._proxy.converge(wanted.metadata, servers)
+            self._proxy.converge(wanted.metadata, servers, wanted.ports)
             self.unserved = ""
         except (NetworkCommandFailed, OSError) as error:
             if self.unserved != str(error):

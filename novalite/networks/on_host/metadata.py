@@ -12,11 +12,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from novalite import __version__
+from novalite.networks.on_host.addresses import link_local
 from novalite.networks.on_host.commands import Commands
-from novalite.objects.host_networks import MetadataAccess
+from novalite.objects.host_networks import LocalPort, MetadataAccess
 
 MODULE = "novalite.networks.on_host.metadata_proxy"
 USER = "nobody"
@@ -29,21 +31,25 @@ class MetadataProxy:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.config, self.pid_file = folder / "config", folder / "pid"
+        self.config, self.pid_file, self.owners = folder / "config", folder / "pid", folder / "owners"
         self._commands = Commands()  # not in the guests' namespace: it must reach the service
 
-    def converge(self, access: MetadataAccess | None, servers: Mapping[str, int]) -> None:
-        """Answer the guests of these networks; `servers`: network id -> process of its DHCP server, whose namespace is
-        entered. None, or no networks: no proxy. Raises NetworkCommandFailed."""
+    def converge(
+        self, access: MetadataAccess | None, servers: Mapping[str, int], ports: Iterable[LocalPort] = ()
+    ) -> None:
+        """Answer the guests that have these ports; `servers`: network id -> process of its DHCP server, whose namespace
+        is entered. No access, or no networks: no proxy. Raises NetworkCommandFailed and OSError."""
         pid = self.pid()
         if access is None or not servers:
             self.end()
             return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o711)  # the proxy is nobody, and reads whose addresses are
+        _write(self.owners, json.dumps(owners(ports)), 0o644)
         text = self._text(access, servers)
-        if pid is not None and self._written() == text:
+        if pid is not None and _text(self.config) == text:
             return
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._write(text)
+        _write(self.config, text, 0o600)  # it holds the host's key
         try:
             # Both listen until the old one has been told; so no guest is refused.
             self._commands.run([sys.executable, "-P", "-m", MODULE, str(self.config)])
@@ -65,7 +71,7 @@ class MetadataProxy:
                     _signal(pid, signal.SIGKILL)
                     break
                 time.sleep(0.02)
-        for path in (self.config, self.pid_file, self.folder / "log"):
+        for path in (self.config, self.pid_file, self.owners, self.folder / "log"):
             path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.folder.rmdir()
@@ -82,22 +88,37 @@ class MetadataProxy:
     def _text(self, access: MetadataAccess, servers: Mapping[str, int]) -> str:
         return json.dumps({
             "url": access.url, "host": access.host, "key": access.key, "user": USER, "pid_file": str(self.pid_file),
-            "log_file": str(self.folder / "log"),
+            "log_file": str(self.folder / "log"), "owners_file": str(self.owners), "release": __version__,
             "networks": {network: f"/proc/{pid}/ns/net" for network, pid in sorted(servers.items())},
         })  # fmt: skip
 
-    def _written(self) -> str | None:
-        try:
-            return self.config.read_text()
-        except OSError:
-            return None
 
-    def _write(self, text: str) -> None:
-        """Whole, and readable by us alone: it holds the host's key."""
-        fresh = self.config.with_name("config.new")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
-        fresh.replace(self.config)
+def owners(ports: Iterable[LocalPort]) -> dict[str, dict[str, str]]:
+    """Network -> address -> server, link-local addresses among them."""
+    found: dict[str, dict[str, str]] = {}
+    for port in sorted(ports, key=lambda port: port.id):
+        mine = dict.fromkeys([*(one.address for one in port.addresses), link_local(port.mac)], port.server_id)
+        found.setdefault(port.network_id, {}).update(mine)
+    return found
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except OSError:
+        return None
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    """Whole or not at all; nothing when that is what it says."""
+    if _text(path) == text:
+        return
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
+        os.fchmod(file.fileno(), mode)  # whatever the umask is
+        file.write(text)
+    fresh.replace(path)
 
 
 def _signal(pid: int, number: int) -> None:

@@ -10,6 +10,7 @@ that stays outlives the daemon that started it. `metadata.py` is the other side 
 
 from __future__ import annotations
 
+import codecs
 import ctypes
 import http.client
 import io
@@ -28,7 +29,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from novalite.objects.metadata_signature import ADDRESS, HOST, NETWORK, SIGNATURE, sign
+from novalite.objects.metadata_signature import ADDRESS, HOST, NETWORK, SERVER, SIGNATURE, sign
 
 WHERE = (("169.254.169.254", socket.AF_INET), ("fe80::a9fe:a9fe", socket.AF_INET6))
 PORT = 80
@@ -56,7 +57,8 @@ class Bad(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """`networks`: id -> path of the namespace."""
+    """`networks`: id -> path of the namespace; `owners_file`: beside the configuration, whose each address is. Another
+    `release` is another process."""
 
     url: str
     host: str
@@ -64,6 +66,8 @@ class Settings:
     user: str
     pid_file: str
     log_file: str
+    owners_file: str
+    release: str
     networks: dict[str, str]
 
 
@@ -132,7 +136,8 @@ def _listen() -> list[socket.socket]:
 
 def load_all(url: str) -> None:
     """Everything that Python loads when it is first needed: as somebody else this process may not reach those files."""
-    "a".encode("idna")
+    for name in ("ascii", "latin-1", "idna"):
+        codecs.lookup(name)
     http.client.parse_headers(io.BytesIO(b"A: b\r\n\r\n"))
     if url.startswith("https:"):
         import ssl
@@ -206,14 +211,14 @@ def _head(head: bytes) -> Asked:
     return Asked(method, target, headers)
 
 
-def hand_on(settings: Settings, network: str, address: str, asked: Asked) -> bytes:
+def hand_on(settings: Settings, network: str, address: str, server: str, asked: Asked) -> bytes:
     """The whole answer to a guest. Raises Bad when the service cannot be asked."""
     at = urlsplit(settings.url)
     kind = http.client.HTTPSConnection if at.scheme == "https" else http.client.HTTPConnection
     service = kind(at.hostname or "", at.port, timeout=SERVICE_SECONDS)
     headers = {name: asked.headers[name] for name in HANDED_ON if name in asked.headers}
-    headers |= {HOST: settings.host, NETWORK: network, ADDRESS: address,
-                SIGNATURE: sign(settings.key, network, address), "Connection": "close"}  # fmt: skip
+    headers |= {HOST: settings.host, NETWORK: network, ADDRESS: address, SERVER: server,
+                SIGNATURE: sign(settings.key, network, address, server), "Connection": "close"}  # fmt: skip
     try:
         service.request(asked.method, at.path.rstrip("/") + asked.target, asked.body or None, headers)
         answer = service.getresponse()
@@ -233,14 +238,40 @@ def _answer(status: int, headers: dict[str, str], content: bytes = b"") -> bytes
     return "\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1") + content
 
 
+class Owners:
+    """Whose each address of each network is, as the daemon has written it last: before the guest that has it starts.
+
+    The folder is opened while this process may; the file is read again when it is another one.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.folder, self.name = os.open(os.path.dirname(path), os.O_RDONLY), os.path.basename(path)
+        self._seen: tuple[int, int] = (0, 0)
+        self._known: dict[str, dict[str, str]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, network: str, address: str) -> str:
+        """The server; Bad (404) when the address is nobody's."""
+        with self._lock:
+            found = os.stat(self.name, dir_fd=self.folder)
+            if self._seen != (found.st_ino, found.st_mtime_ns):
+                with open(os.open(self.name, os.O_RDONLY, dir_fd=self.folder), "rb") as file:
+                    self._known = json.load(file)
+                self._seen = (found.st_ino, found.st_mtime_ns)
+            server = self._known.get(network, {}).get(address)
+        if server is None:
+            raise Bad(404)
+        return server
+
+
 # --- all of them ----------------------------------------------------------------------------------
 
 
 class Proxy:
     """Answers on its listeners until it is told to end."""
 
-    def __init__(self, settings: Settings, found: dict[socket.socket, str]) -> None:
-        self.settings, self.listeners = settings, found
+    def __init__(self, settings: Settings, found: dict[socket.socket, str], owners: Owners) -> None:
+        self.settings, self.listeners, self.owners = settings, found, owners
         self._lock = threading.Lock()
         self._busy: Counter[tuple[str, str]] = Counter()
         self._ending = False
@@ -283,7 +314,7 @@ class Proxy:
             with connection:
                 try:
                     asked = read_request(connection)
-                    answer = hand_on(self.settings, *guest, asked)
+                    answer = hand_on(self.settings, *guest, self.owners.of(*guest), asked)
                 except Bad as error:
                     answer = _answer(error.status, {"Content-Length": "0"})
                 connection.settimeout(SECONDS)
@@ -316,9 +347,10 @@ def main(config: str) -> None:
         os.dup2(old, new)
     os.chdir("/")
     load_all(settings.url)
+    owners = Owners(settings.owners_file)
     give_up_root(settings.user)
     threading.stack_size(256 << 10)
-    proxy = Proxy(settings, found)
+    proxy = Proxy(settings, found, owners)
     signal.signal(signal.SIGTERM, proxy.end)
     proxy.serve()
 

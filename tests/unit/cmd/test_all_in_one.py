@@ -151,8 +151,9 @@ def test_a_cloud_with_networks_tells_guests_about_themselves(up: Callable[..., U
     one = up("--config-file", str(config))
     one.ready()
     network, address = "b1c0ffee-0000-4000-8000-000000000001", "10.0.0.5"
-    signature = signed.sign(signed.host_key("hush", "here"), network, address)
-    said = {signed.HOST: "here", signed.NETWORK: network, signed.ADDRESS: address, signed.SIGNATURE: signature}
+    signature = signed.sign(signed.host_key("hush", "here"), network, address, network)
+    said = {signed.HOST: "here", signed.NETWORK: network, signed.ADDRESS: address, signed.SERVER: network,
+            signed.SIGNATURE: signature}  # fmt: skip
     for headers, status in (({}, 403), (said, 404)):
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(urllib.request.Request(f"{at}/openstack", headers=headers), timeout=20)
