@@ -163,7 +163,7 @@ class DemoNetwork:
             api.network("DELETE", f"/routers/{router['id']}")
         for network in api.network("GET", "/networks")["networks"]:
             api.network("DELETE", f"/networks/{network['id']}")
-        kept = [self.state / "networks", self.state / "networks-routers"]
+        kept = [self.state / name for name in ("networks", "networks-routers", "networks-metadata")]
         wait_for("the host to take its networks down", lambda: not any(map(_filled, kept)), seconds)
 
     def remove(self, seconds: float = 5) -> None:

@@ -66,6 +66,7 @@ def _fields(found: Any) -> dict[str, Any]:
 @click.option("--zone", help="Availability zone.")
 @click.option("--property", "properties", multiple=True, metavar="KEY=VALUE", help="Metadata (repeatable).")
 @click.option("--user-data", type=click.File("rb"), help="File handed to the guest.")
+@click.option("--config-drive", is_flag=True, help="Let the guest read about itself on a drive, also without networks.")
 @click.option("--count", default=1, show_default=True, type=click.IntRange(1, 1000), help="How many.")
 @waiting
 @click.pass_obj
@@ -88,6 +89,8 @@ def create(session: Session, name: str, wait: bool, timeout: float, **options: A
         body["metadata"] = dict(_pair(text) for text in options["properties"])
     if options["user_data"]:
         body["user_data"] = base64.b64encode(options["user_data"].read()).decode()
+    if options["config_drive"]:
+        body["config_drive"] = True
     if options["count"] > 1:
         body |= {"min_count": options["count"], "max_count": options["count"]}
     made = cloud.compute.create_server(**body)

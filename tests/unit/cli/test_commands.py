@@ -95,7 +95,7 @@ def test_where_servers_go_and_would_go(novalite: Novalite) -> None:
 
 
 def test_a_server_from_create_to_delete(novalite: Novalite) -> None:
-    words = ("--flavor", "tiny", "--image", "disk", "--property", "a=b", "--wait")
+    words = ("--flavor", "tiny", "--image", "disk", "--property", "a=b", "--config-drive", "--wait")
     made = read(novalite, "server", "create", "web", *words)
     assert (made["status"], made["power"], made["metadata"]) == ("ACTIVE", "running", {"a": "b"})
     assert [row["name"] for row in read(novalite, "server", "list", "--name", "^web$")] == ["web"]
@@ -109,7 +109,7 @@ def test_a_server_from_create_to_delete(novalite: Novalite) -> None:
     assert "guest_start" in novalite("server", "show", "web", "--actions")[1]
     assert novalite("server", "log", "web")[1].startswith("SeaBIOS")
     (line,) = novalite("server", "log", "web", "--lines", "1")[1].splitlines()
-    assert line.startswith("novalite-guest: up")
+    assert line.startswith("novalite-guest: up source=config-drive")
     status, _, said = novalite("server", "delete", "web", "--wait")
     assert (status, "1 server deleted." in said) == (0, True), said
     assert read(novalite, "server", "list") == []
