@@ -32,6 +32,7 @@ from deploy.dev.settings import write_config, write_credentials, write_private
 from novalite.networks.on_host.commands import Commands
 from novalite.networks.on_host.dnsmasq import Servers
 from novalite.networks.on_host.metadata import MetadataProxy
+from novalite.networks.on_host.router_spaces import Routers
 
 SILENT = ("api-", "metadata-", "novncproxy-")
 """Members that report to nobody."""
@@ -149,8 +150,9 @@ class Cloud(Service):
         members = [self.member(name) for name in reversed(self.plan.members)]
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(Daemon.stop, [self._front(), *members]))
-        for name in self.plan.members:  # DHCP servers outlive their daemon, as they should elsewhere
+        for name in self.plan.members:  # DHCP servers and routers outlive their daemon, as they should elsewhere
             Servers(self.state / name / "networks", Commands()).converge((), set())
+            Routers(self.state / name / "networks-routers", Commands()).converge((), {}, thorough=False)
             MetadataProxy(self.state / name / "networks-metadata").end()
         for service in (self.hypervisors, self.broker, self.database):
             if service is not None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from sqlalchemy import insert
+
 from novalite.conductor.networks.host_view import host_networks
-from novalite.db.networks import groups, hosts, ports
+from novalite.db import services
+from novalite.db.models.network_services import Router
+from novalite.db.models.networks import Network
+from novalite.db.networks import groups, hosts, placing, ports, routers
 from novalite.db.session import Database
 from novalite.objects.base import Record
-from novalite.objects.host_networks import GroupRule, HostNetworks, Peer, RemotePort
+from novalite.objects.host_networks import CarriedRouter, GroupRule, HostNetworks, Peer, RemotePort
+from novalite.objects.networks import ROUTER_INTERFACE
 from tests.contract.db.test_network_ports import NET, a_network, a_port
 
 
@@ -81,3 +88,47 @@ def test_a_change_of_a_network_concerns_its_hosts_and_those_with_rules_about_its
     with db.read() as session:
         assert hosts.of_networks(session, [NET]) == {"alpha", "beta", "gamma"}
         assert hosts.of_networks(session, ["another"]) == hosts.of_networks(session, []) == set()
+
+
+def test_a_router_is_where_its_way_out_is_and_elsewhere_when_that_is_gone(db: Database) -> None:
+    """What a host is told of it, who has to find it a host, and what is ACTIVE of it."""
+    a_network(db, "10.0.0.0/24")
+    outside, flat = "22222222-0000-4000-8000-000000000001", {"network_type": "flat", "physical_network": "office"}
+    with db.begin() as session:
+        session.execute(insert(Network).values(id=outside, project_id="p", external=True, mtu=1500, **flat))
+        session.execute(insert(Router).values(id="r", project_id="p", external_network_id=outside, gateway_port_id="g"))
+    leg = a_port(db, device_id="r", device_owner=ROUTER_INTERFACE, security_groups=[])
+    guest = on(db, "beta")
+    for host, physical in (("alpha", ["office"]), ("beta", []), ("gamma", None), ("delta", ["office", "lab"])):
+        assert db.run(partial(hosts.said, host=host, address=f"192.0.2.{len(host)}", physical=physical))
+        db.run(partial(services.beat, host=host, binary=services.COMPUTE))
+
+    def known() -> tuple[placing.Hosts, list[str]]:
+        with db.read() as session:
+            there = placing.willing(session, 60)
+            return there, placing.homeless(session, there)
+
+    there, homeless = known()
+    assert there == {"alpha": {"office"}, "beta": set(), "delta": {"office", "lab"}}
+    assert homeless == ["r"]
+    first = placing.choose("r", ["alpha", "delta"])
+    assert db.run(lambda session: placing.place(session, "r", there)) == {first}
+    assert known()[1] == []
+    (router,) = view(db, first).routers
+    assert [one.port_id for one in router.legs] == [leg["id"]]
+    assert [peer.host for peer in view(db, "beta").networks[0].peers] == [first]
+    with db.read() as session:
+        assert hosts.of_networks(session, [guest["network_id"]]) == {first, "beta"}
+        assert placing.networks_of(session, "r") == {guest["network_id"]}
+    said_so = CarriedRouter(id="r", port_ids=(leg["id"],))
+    for host, said_by, status in ((first, (said_so,), "ACTIVE"), ("beta", (), "ACTIVE"), (first, (), "DOWN")):
+        db.run(partial(placing.carried, host=host, said=said_by))
+        with db.read() as session:
+            assert {ports.get(session, leg["id"])["status"], routers.get(session, "r")["status"]} == {status}
+    # its host has the physical network no more
+    address = f"192.0.2.{len(first)}"
+    assert not db.run(partial(hosts.said, host=first, address=address, physical=["lab"]))
+    there, homeless = known()
+    assert homeless == ["r"]
+    assert db.run(lambda session: placing.place(session, "r", there)) == {"alpha", "delta"}
+    assert (view(db, first).routers, known()[1]) == ((), [])
