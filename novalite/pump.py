@@ -50,6 +50,15 @@ class End(Protocol):
         """Let go; nothing is read or written any more."""
 
 
+def lively(sock: socket.socket) -> socket.socket:
+    """A TCP connection that sends each key at once, and notices when the other machine is gone."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, seconds in ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 20), (socket.TCP_KEEPCNT, 3)):
+        sock.setsockopt(socket.IPPROTO_TCP, option, seconds)
+    return sock
+
+
 class SocketEnd:
     """A socket, with TLS or without; non-blocking from now on."""
 

@@ -20,7 +20,7 @@ from oslo_config import cfg
 
 from novalite.errors import DriverError, NovaliteError
 from novalite.objects.consoles import ConsoleAddress
-from novalite.pump import End, Limits, SocketEnd, pump
+from novalite.pump import End, Limits, SocketEnd, lively, pump
 
 LOG = logging.getLogger(__name__)
 LIFETIME = 30.0
@@ -115,7 +115,7 @@ class ConsoleRelay:
             self._places.release()
 
     def _pass_on(self, client: socket.socket) -> None:
-        client.settimeout(PATIENCE)
+        lively(client).settimeout(PATIENCE)
         if self._tls is not None:
             client = self._tls.wrap_socket(client, server_side=True)
         try:

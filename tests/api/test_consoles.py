@@ -135,6 +135,15 @@ def test_tokens_are_not_logged(
     assert token not in said and "?x=1" in said
 
 
+def test_what_a_connection_costs(cloud: Cloud, member: Rest, web: str) -> None:
+    token = token_of(asked(member, web))
+    with cloud.bus.recording() as sent:
+        enter(cloud, token)
+    assert [(one.kind.value, one.name) for one in sent] == [
+        ("call", "consoles.enter"), ("call", "guest_consoles.admit"),
+    ]  # fmt: skip
+
+
 def test_others_get_none(cloud: Cloud, web: str, member: Rest) -> None:
     assert asked(cloud.rest("stranger"), web).status_code == 404
     assert asked(cloud.rest("reader", project="member", role="reader"), web).status_code == 403

@@ -26,7 +26,7 @@ from novalite.context import system
 from novalite.errors import ConfigError, ConsoleTokenInvalid, NovaliteError
 from novalite.objects.consoles import NOVNC, ConsoleEntrance, digest
 from novalite.periodic import Periodic
-from novalite.pump import Carried, Limits, Over, SocketEnd, pump
+from novalite.pump import Carried, Limits, Over, SocketEnd, lively, pump
 from novalite.rpc.client import Client
 from novalite.rpc.contracts.consoles import Consoles
 
@@ -106,7 +106,7 @@ class ConsoleProxy:
     def _serve(self, sock: socket.socket, peer: str) -> None:
         try:
             with self._counts.one_more("any"):
-                self._talk(sock, peer)
+                self._talk(lively(sock), peer)
         except Refused as refused:  # too many: not even TLS is spoken
             LOG.warning("%s was not served: %s", peer, refused.why)
         except (OSError, heads.Closed) as error:

@@ -12,6 +12,7 @@ from oslo_config import cfg
 
 from novalite.api.console_proxy import rfb
 from novalite.objects.consoles import NOVNC, ConsoleEntrance
+from novalite.pump import lively
 
 WELCOME = b"ok\n"
 
@@ -30,7 +31,7 @@ def connect(
         sock = socket.create_connection((where.host, where.port), conf.consoles.connect_timeout)
         stack.callback(sock.close)
         until(sock)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        lively(sock)
         if where.tls:
             sock = stack.enter_context(contextlib.closing(_tls(conf)(sock, where.host)))
         if entrance.ticket:
