@@ -33,7 +33,7 @@ def compute(conf: Any, client: Client) -> tuple[Any, Look]:
     every = {job.name: job for job in manager.periodics()}
 
     def look() -> Any:
-        found = inventory(manager.driver, conf, conf.host)
+        found = inventory(manager.driver, conf, conf.host, manager.resources.condition)
         return found.cpu_ratio, found.reserved_ram_mb, next(
             float(job.every()) for name, job in every.items() if name.startswith("sync_power_states")
         )
