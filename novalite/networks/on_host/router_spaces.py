@@ -1,8 +1,8 @@
 """Routers as network namespaces: each is held by a process that does nothing, and gone with it.
 
 They outlive this daemon, and are known again by pid file and command line. A host whose daemon is dead for as long as
-the conductor waits before it gives a router to another host lets go of it by itself: what the process holds a
-namespace for is to look, from time to time, whether the daemon still holds its lock.
+the conductor waits before it gives a router to another host lets go of it by itself: the process that holds the
+namespace wakes when nobody holds the daemon's lock.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -34,19 +35,25 @@ BUDGET = 3.0
 AT_ONCE = 10
 """Routers that are looked into once in a while, in one go."""
 LOOK = 3
-"""Seconds between looks whether the daemon is alive."""
+"""Seconds between looks whether a daemon that died is back."""
 
 HOLD = """
-folder=$1 lock=$2 look=$3 dead=0
-while sleep "$look"; do
-	if flock --nonblock --shared "$lock" true; then dead=$((dead + look)); else dead=0; fi
-	read -r limit < "$folder/limit" || continue
-	[ "$limit" -gt 0 ] && [ "$dead" -ge "$limit" ] && break
+folder=$1 lock=$2 look=$3
+while :; do
+	flock --shared "$lock" true || sleep "$look"
+	dead=0
+	while flock --nonblock --shared "$lock" true; do
+		read -r limit < "$folder/limit" || limit=0
+		[ "$limit" -gt 0 ] && [ "$dead" -ge "$limit" ] && break 2
+		sleep "$look"
+		dead=$((dead + look))
+	done
 done
-kill "$(cat "$folder/advertising")" 2>/dev/null
+pid=$(cat "$folder/advertising" 2>/dev/null) && grep -q "$folder" "/proc/$pid/cmdline" && kill "$pid"
 ip -o link show type veth | while IFS=': @' read -r _ name _; do ip link del dev "$name"; done
 """
-"""Holds the namespace. When it lets go, the cables go at once, whoever else is still in the namespace."""
+"""Holds the namespace, asleep as long as the daemon holds its lock. When it lets go, the cables go at once, whoever
+else is still in the namespace."""
 
 START = """
 set -e
@@ -95,6 +102,8 @@ class Routers:
         self._seen: dict[str, float] = {}
         self._lock: IO[bytes] | None = None
         self._announcing: list[subprocess.Popen[bytes]] = []
+        if self._known():  # of a daemon before this one
+            self._hold()
 
     def converge(self, wanted: tuple[Router, ...], devices: Mapping[str, Link], thorough: bool) -> Outcome:
         """Have exactly these routers; `devices` are the host's, with their bridges.
@@ -131,8 +140,10 @@ class Routers:
         if self._lock is None:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = self._lock_file.open("ab")
-        with contextlib.suppress(BlockingIOError):  # held by a daemon that is about to end
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # somebody looks just now, or a daemon before this one is about to end
+                threading.Thread(target=fcntl.flock, args=(self._lock, fcntl.LOCK_EX), daemon=True).start()
 
     @property
     def _lock_file(self) -> Path:
