@@ -99,7 +99,7 @@ class TaskRunner:
         self._lease_and_run(task_id)
 
     def _lease_and_run(self, task_id: str) -> None:
-        row = self.env.db.run(lambda s: db_tasks.lease_free(s, task_id, self.env.owner, self._until))
+        row = self.env.db.run(lambda s: db_tasks.lease_free(s, task_id, self.env.owner, self._until), one=True)
         if row:
             self._advance(row)
 

@@ -77,9 +77,9 @@ class Database:
         # SQLite lets one writer in and backs off unfairly (1.5 s tails); waiting here is fair and quick.
         self._writer: Any = threading.Lock() if self.dialect == "sqlite" else nullcontext()
         self._for_writing = self.engine.execution_options(write=True)
-        self._for_reading = self.engine
+        self._for_reading, self._for_one = self.engine, self._for_writing
         if self.dialect == "postgresql":  # each statement sees what is committed then, with BEGIN or without it
-            self._for_reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+            self._for_reading = self._for_one = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._counted: int | None = None
 
     def _engine(self, pool_size: int, pool_timeout: int) -> Engine:
@@ -96,7 +96,7 @@ class Database:
                 "pool_use_lifo": True,  # few connections do most of the work, and know its statements
             }
             options |= {"isolation_level": "READ COMMITTED"}
-            options |= {"connect_args": CONNECT.get(self.dialect, {})}
+            options |= {"connect_args": {**CONNECT.get(self.dialect, {}), **self._cursor()}}
         engine = self.make_engine(self.url, **options)
         if self.dialect == "sqlite":
             event.listen(engine, "connect", _sqlite_connect)
@@ -105,6 +105,13 @@ class Database:
             event.listen(engine, "checkout", _ping_if_idle)
             event.listen(engine, "checkin", _note_use)
         return engine
+
+    def _cursor(self) -> dict[str, Any]:
+        if self.dialect != "postgresql" or self.url.get_driver_name() != "psycopg":
+            return {}
+        from novalite.db.postgresql import Cursor  # psycopg is there only where it is needed
+
+        return {"cursor_factory": Cursor}
 
     @property
     def statements(self) -> int:
@@ -119,12 +126,13 @@ class Database:
         self._counted = (self._counted or 0) + 1
 
     @contextmanager
-    def begin(self) -> Iterator[Session]:
-        """A write transaction: committed at the end of the block, rolled back by an error."""
+    def begin(self, one: bool = False) -> Iterator[Session]:
+        """A write transaction: committed at the end of the block, rolled back by an error. `one`: of one statement
+        wherever UPDATE can answer rows, so that PostgreSQL is spared BEGIN and COMMIT."""
         with (
             self._writer,
             _translated(),
-            Session(self._for_writing, expire_on_commit=False) as session,
+            Session(self._for_one if one else self._for_writing, expire_on_commit=False) as session,
             session.begin(),
         ):
             yield session
@@ -135,11 +143,12 @@ class Database:
         with _translated(), Session(self._for_reading, expire_on_commit=False) as session:
             yield session
 
-    def run(self, work: Callable[[Session], T]) -> T:
-        """`work(session)` in a write transaction, again after a deadlock; it must have no other effect."""
+    def run(self, work: Callable[[Session], T], one: bool = False) -> T:
+        """`work(session)` in a write transaction, again after a deadlock; it must have no other effect. `one` as in
+        `begin`."""
         for attempt in range(self.max_retries + 1):
             try:
-                with self.begin() as session:
+                with self.begin(one) as session:
                     return work(session)
             except DatabaseBusy:
                 if attempt == self.max_retries:

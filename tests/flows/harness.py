@@ -102,20 +102,20 @@ class KillingDatabase(Database):
         """Something else happens right before the `number`-th (from 0) write transaction from now."""
         self.left, self.act = number, act
 
-    def run(self, work: Any) -> Any:
+    def run(self, work: Any, one: bool = False) -> Any:
         if self.act and self.left == 0:
             act, self.act, self.left = self.act, None, None
             act()
         if self.act and self.left is not None:
             self.left -= 1
-            return super().run(work)
+            return super().run(work, one)
         if self.left is None:
-            return super().run(work)
+            return super().run(work, one)
         now, self.left = self.left == 0, self.left - 1
         if now and not self.after:
             self.conductor.die()
         try:
-            return super().run(work)
+            return super().run(work, one)
         finally:  # also after one that was rolled back
             if now:
                 self.conductor.die()
