@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Mapping
-from typing import Any, NewType
+from typing import Any, NewType, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict
@@ -25,6 +25,19 @@ class Message(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+
+M = TypeVar("M", bound=Message)
+
+
+def made(cls: type[M], **fields: Any) -> M:
+    """A message of values that our own code made: not validated, and with all its fields, or a default is missing."""
+    one = cls.__new__(cls)
+    object.__setattr__(one, "__dict__", fields)
+    object.__setattr__(one, "__pydantic_fields_set__", set(fields))
+    object.__setattr__(one, "__pydantic_extra__", None)
+    object.__setattr__(one, "__pydantic_private__", None)
+    return one
 
 
 _MARK = ":"

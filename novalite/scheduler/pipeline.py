@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from novalite.objects.base import made
 from novalite.objects.hosts import HostRow
 from novalite.objects.scheduling import Candidate, RequestSpec, Selection, Selections
 from novalite.scheduler.columns import Column, Hosts, Indices, Mask
@@ -36,7 +37,7 @@ class Weigher(Protocol):
 
     def weigh(self, hosts: Hosts, spec: RequestSpec) -> Column | float:
         """One number per host, in any unit; the pipeline brings it to 0..1 over the shortlist. A plain float
-        when the request does not ask: it weighs nothing then."""
+        when the request does not ask: it weighs nothing then, whatever servers of this request go where."""
 
     def multiplier(self, hosts: Hosts) -> Column | float:
         """How much it counts, for all or host by host."""
@@ -248,11 +249,11 @@ class _Names:
             if one is None:
                 one = self._made[place, weight] = self._candidate(place, weight, {})
             found.append(one)
-        return Selection(candidates=tuple(found))
+        return made(Selection, candidates=tuple(found))
 
     def _candidate(self, place: int, weight: float, weights: dict[str, float]) -> Candidate:
         kept = self._kept
-        return Candidate(
-            host=kept.name(place), node=kept.node(place), generation=int(kept.generation[place]),
+        return made(
+            Candidate, host=kept.name(place), node=kept.node(place), generation=int(kept.generation[place]),
             weight=weight, weights=weights,
         )  # fmt: skip

@@ -13,13 +13,15 @@ class _Weigher:
 
     column = option = ""
     sign = 1
+    static = False
+    """Whether a server more on a host leaves its number as it is; only then may a weigher say that it weighs nothing."""
 
     def __init__(self, conf: Any) -> None:
         self.factor = getattr(conf.scheduler, self.option)
 
     def weigh(self, hosts: Hosts, spec: RequestSpec) -> Column | float:
         column: Column = getattr(hosts, self.column)
-        if not column.any():
+        if self.static and not column.any():
             return 0.0
         return column if self.sign > 0 else -column
 
@@ -42,11 +44,11 @@ class NumInstancesWeigher(_Weigher):
 class HypervisorVersionWeigher(_Weigher):
     """Hosts with a newer hypervisor first."""
 
-    column, option = "hypervisor_version", "hypervisor_version_weight_multiplier"
+    column, option, static = "hypervisor_version", "hypervisor_version_weight_multiplier", True
 
 
 class BuildFailureWeigher(_Weigher):
     """Builds that failed since the last one that did not: the multiplier is so large that a host that fails is taken
     only when no other is left."""
 
-    column, option, sign = "failed_builds", "build_failure_weight_multiplier", -1
+    column, option, sign, static = "failed_builds", "build_failure_weight_multiplier", -1, True

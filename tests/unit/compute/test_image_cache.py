@@ -96,10 +96,14 @@ def test_a_good_image_is_kept_under_its_hash(server, cache, body, declared, foun
 
 def test_an_image_is_fetched_once(server, cache) -> None:
     source = offer(server, b"once" * 1000)
+    assert cache.ids() == ()
     for _ in range(3):
         with cache.using(source):
             pass
     assert len(server.requests) == 1
+    assert cache.ids() == (source.id,)
+    cache.remove_unused(time.time() + 10**9)
+    assert cache.ids() == ()
 
 
 def test_many_builds_at_once_fetch_it_once(server, cache) -> None:

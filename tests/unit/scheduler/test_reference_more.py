@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from novalite.scheduler.pipeline import select
@@ -127,7 +127,8 @@ requests = st.fixed_dictionaries(
 ).map(lambda asked: a_spec(**asked))  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@example(rows=[a_host("h0"), a_host("h2")], spec=a_spec(count=2, project_id="p", image_id="image"))
+@settings(max_examples=400, deadline=None)
 @given(rows=fleets, spec=requests)
 def test_all_filters_and_weighers_agree_with_one_host_at_a_time(rows, spec):
     placed = dict.fromkeys((row.host for row in rows), 0)

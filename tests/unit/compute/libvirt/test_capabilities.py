@@ -41,6 +41,11 @@ def test_emulator_is_that_of_the_hosts_own_architecture() -> None:
     assert (found.emulator, found.domain_types) == ("/usr/bin/qemu-system-x86_64", ("qemu", "kvm"))
 
 
+def test_every_kind_of_guests_is_told() -> None:
+    assert parse(CAPABILITIES).supported == (
+        ("i686", "qemu", "hvm"), ("x86_64", "qemu", "hvm"), ("x86_64", "kvm", "hvm"))
+
+
 def test_host_without_emulator_is_described_too() -> None:
     found = parse("<capabilities><host><cpu><arch>x86_64</arch></cpu></host></capabilities>")
     assert found.emulator is None and found.domain_types == ()
