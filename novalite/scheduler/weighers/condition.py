@@ -14,7 +14,7 @@ class _Weigher:
     column = option = ""
     sign = 1
     static = False
-    """Whether a server more on a host leaves its number as it is; only then may a weigher say that it weighs nothing."""
+    """Whether a server more on a host leaves its number as it is: only then may it say that it weighs nothing."""
 
     def __init__(self, conf: Any) -> None:
         self.factor = getattr(conf.scheduler, self.option)
