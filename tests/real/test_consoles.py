@@ -3,6 +3,7 @@ somebody in, the serial port that libvirt streams while its log is kept, and the
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import time
@@ -103,10 +104,9 @@ def let_in(guest: Guest, password: str) -> bool:
 
 
 def seen(world: World, guest: Guest) -> bool:
-    """Whether a screen of a likely size comes through the proxy."""
+    """Whether a screen of a likely size comes through the proxy; QEMU may send it in several parts."""
     with Screen(world.url(guest)) as screen:
-        picture = screen.picture()
-        return screen.offered == b"\x01" and len(picture) >= screen.width * screen.height * 4 > 100_000
+        return screen.offered == b"\x01" and screen.width >= 320 and len(screen.picture()) > 1000
 
 
 def test_vnc_with_a_password_of_the_moment(world: World) -> None:
@@ -123,9 +123,9 @@ def test_vnc_with_a_password_of_the_moment(world: World) -> None:
         assert consoles.cycle_passwords(system()) == 1
         assert not let_in(guest, entrance.password)
         assert screen.picture(), "who is in stays"
-    guest.driver.set_screen_password(guest.id, "tooshort", 2)
-    assert let_in(guest, "tooshort")
-    wait_until(lambda: not let_in(guest, "tooshort"), 10)
+    guest.driver.set_screen_password(guest.id, "for-once", 5)
+    assert let_in(guest, "for-once")
+    wait_until(lambda: not let_in(guest, "for-once"), 20)
 
 
 def test_vnc_without_a_password(world: World) -> None:
@@ -148,7 +148,7 @@ def test_vnc_without_a_password(world: World) -> None:
     world.real.admin.delete(f"/servers/{guest.id}")
 
 
-def test_vencrypt(world: World) -> None:
+def test_vencrypt(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """TLS to the host, who must be who it is, and to whom the proxy shows its own certificate."""
     guest = world.at(OTHER)
     assert offered(guest) == [rfb.VENCRYPT]
@@ -161,9 +161,11 @@ def test_vencrypt(world: World) -> None:
                 Screen(world.url(guest)).picture()
             world.cloud.conf.clear_override(name, group="vnc")
             world.cloud.conf.set_override(name, world.real.cloud.overrides[f"vnc.{name}"], group="vnc")
-        world.cloud.hosts[OTHER].conf.set_override("server_proxyclient_address", "127.0.0.2", group="vnc")
+        world.cloud.hosts[OTHER].conf.set_override("server_proxyclient_address", "localhost", group="vnc")
+        caplog.clear()
         with pytest.raises(websocket.WebSocketBadStatusException):
             connect(world.url(guest))
+        assert "CERTIFICATE_VERIFY_FAILED" in caplog.text, "it is another name for the same machine, and not in there"
     finally:
         world.cloud.conf.clear_override("auth_schemes", group="vnc")
     world.real.admin.delete(f"/servers/{guest.id}")
@@ -197,7 +199,10 @@ def test_the_serial_console_is_typed_into_and_its_log_is_kept(world: World) -> N
     guest.wait("the log", lambda: "logged-while-nobody-listens" in guest.console())
 
 
-@pytest.mark.skipif(program() is None, reason="no Chromium here: apt-get install chromium")
+@pytest.mark.skipif(
+    program() is None and not os.environ.get("NOVALITE_REQUIRE_SERVICES"),
+    reason="no Chromium here: apt-get install chromium",
+)
 def test_a_browser_shows_the_screen_and_types_into_it(world: World, tmp_path: Path) -> None:
     """The guest's own console is the witness of what was typed, two pictures of what was seen."""
     guest = world.guest
