@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from novalite.conductor.periodic.place_routers import Placed, PlaceRouters
 from novalite.context import system
@@ -18,7 +18,7 @@ from novalite.db.networks import placing, ports, routers
 from novalite.errors import NovaliteError
 from novalite.networks.on_host.plan import Host, plan
 from novalite.objects.base import Record
-from novalite.objects.host_networks import FloatingIp, HostNetworks, HostRouter
+from novalite.objects.host_networks import CarriedRouter, FloatingIp, HostNetworks, HostRouter
 from novalite.objects.networks import Kind, NetworkQuery
 from novalite.rpc.bus import DaemonKilled
 from novalite.rpc.contracts.host_networks import WantedNetworks
@@ -161,10 +161,18 @@ def test_a_router_whose_host_cannot_carry_it_any_more_is_carried_by_another(clou
     assert statuses(cloud, router) == {"ACTIVE"}
     assert asks(cloud, first).routers == ()
     # the last one keeps it, however it is: nobody else can have it
+    cloud.client.of(WantedNetworks).carried(system(), second, (CarriedRouter(id=router["id"], port_ids=_plugs(cloud)),))
+    assert statuses(cloud, router) == {"ACTIVE"}
     _leave(cloud, second, gone)
     _leave(cloud, first, gone)
     assert places(cloud).moved == 0
     assert host_of(cloud, router) == second
+    assert statuses(cloud, router) == {"DOWN" if gone == "dead" else "ACTIVE"}
+
+
+def _plugs(cloud: Cloud) -> tuple[str, ...]:
+    with cloud.db.read() as session:
+        return tuple(session.scalars(select(NetworkPort.id).where(NetworkPort.device_owner.in_(placing.PLUGS))))
 
 
 def _leave(cloud: Cloud, host: str, how: str) -> None:

@@ -72,20 +72,32 @@ def place(session: Session, router_id: str, hosts: Hosts) -> set[str]:
     return {old, new} - {""} if old != new else set()
 
 
-def homeless(session: Session, hosts: Hosts) -> list[str]:
-    """Routers that are nowhere, on none of these hosts, or on one from where their external network is not reached;
-    oldest first."""
+def lost(session: Session, router_id: str, down_after: float, at: float) -> bool:
+    """Nobody else can carry a router: it is DOWN if its host is; True when it was not yet."""
+    row, port = Router, NetworkPort
+    found = session.execute(select(row.host, row.status).where(row.id == router_id)).first()
+    if found is None or found.status == "DOWN" or services.compute_is_up(session, found.host, down_after, at):
+        return False
+    here = row.id == router_id, row.host == found.host
+    done = session.execute(update(row).where(*here, row.status != "DOWN").values(status="DOWN"))
+    if done.rowcount:  # type: ignore[attr-defined]
+        plugs = update(port).where(port.device_id == router_id, port.device_owner.in_(PLUGS))
+        session.execute(plugs.values(status="DOWN", updated_at=now()))
+        session.execute(update(FloatingIp).where(FloatingIp.router_id == router_id).values(status="DOWN"))
+    return bool(done.rowcount)  # type: ignore[attr-defined]
+
+
+def homeless(session: Session, hosts: Hosts) -> list[Record]:
+    """{id, status, external_network_id} of routers that are nowhere, on none of these hosts, or on one from where their
+    external network is not reached; oldest first."""
     row, physical = Router, Network.physical_network
     joined = outerjoin(row, Network, Network.id == row.external_network_id)
     kinds = session.execute(select(row.host, physical).select_from(joined).distinct()).all()
     wrong = [(host, need) for host, need in kinds if need is not None and host in hosts and need not in hosts[host]]
     lost = [row.host.not_in(list(hosts)), *(and_(row.host == host, physical == need) for host, need in wrong)]
-    query = select(row.id).select_from(joined).where(or_(*lost)).order_by(row.created_at, row.id)
-    return list(session.scalars(query.limit(AT_ONCE)))
-
-
-AT_ONCE = 500
-"""Routers that are looked at in one go."""
+    what = select(row.id, row.status, row.external_network_id).select_from(joined)
+    found = session.execute(what.where(or_(*lost)).order_by(row.created_at, row.id))
+    return [dict(one._mapping) for one in found]
 
 
 def carried(session: Session, host: str, said: Iterable[CarriedRouter]) -> None:

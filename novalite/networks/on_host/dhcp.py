@@ -21,6 +21,8 @@ INSIDE = "dhcp0"
 """Its network card, in its namespace."""
 BY_DHCP = ("dhcpv6-stateful", "dhcpv6-stateless")
 """Values of ipv6_address_mode for which there is a server."""
+MOST_V6 = 65536
+"""IPv6 leases at a time, more than one network has guests on one host."""
 ON_LINK = "0.0.0.0"
 """As a next hop: not behind any router (RFC 3442)."""
 
@@ -58,7 +60,7 @@ def server(network: HostNetwork, ports: Iterable[LocalPort], lease: int) -> Serv
         mac=mac(network.id),
         mtu=network.mtu,
         ranges=tuple(subnet.cidr for subnet in (*served, *served6)),
-        config=_config(network, served, lease) + _config6(served6, lease),
+        config=_config(network, served, lease, MOST_V6 if served6 else 0) + _config6(served6, lease),
         hosts=_hosts(ports, {subnet.id: subnet for subnet in (*served, *stateful)}),
     )
 
@@ -69,7 +71,7 @@ def mac(network_id: str) -> str:
     return raw.hex(":")
 
 
-def _config(network: HostNetwork, served: list[Subnet], lease: int) -> str:
+def _config(network: HostNetwork, served: list[Subnet], lease: int, more: int) -> str:
     lines = [
         "port=0",
         f"interface={INSIDE}",
@@ -82,7 +84,7 @@ def _config(network: HostNetwork, served: list[Subnet], lease: int) -> str:
         "log-facility={folder}/log",
         "pid-file={folder}/pid",
         "dhcp-hostsfile={folder}/hosts",
-        f"dhcp-lease-max={sum(IPv4Network(subnet.cidr).num_addresses for subnet in served)}",
+        f"dhcp-lease-max={sum(IPv4Network(subnet.cidr).num_addresses for subnet in served) + more}",
         f"dhcp-option-force=option:mtu,{network.mtu}",
     ]
     for number, subnet in enumerate(served):

@@ -106,7 +106,7 @@ def test_a_router_is_where_its_way_out_is_and_elsewhere_when_that_is_gone(db: Da
     def known() -> tuple[placing.Hosts, list[str]]:
         with db.read() as session:
             there = placing.willing(session, 60)
-            return there, placing.homeless(session, there)
+            return there, [one["id"] for one in placing.homeless(session, there)]
 
     there, homeless = known()
     assert there == {"alpha": {"office"}, "beta": set(), "delta": {"office", "lab"}}

@@ -11,7 +11,22 @@ from novalite.networks.on_host.addresses import link_local, of_version
 from novalite.networks.on_host.plan import Host, numbered, plan
 from novalite.networks.on_host.ruleset import Ruleset, ruleset, transaction
 from novalite.objects.host_networks import AddressPair, GroupRule, LocalAddress, SecurityGroup, Subnet
-from tests.networks.builders import NET, PING, SUBNET, a_group, a_network, a_peer, a_port, mac, wanted
+from tests.networks.builders import (
+    NET,
+    OUTSIDE,
+    PING,
+    SUBNET,
+    a_group,
+    a_leg,
+    a_network,
+    a_peer,
+    a_port,
+    a_router,
+    an_outside,
+    mac,
+    routed,
+    wanted,
+)
 
 HERE = Host(address="10.77.0.1")
 PAIRS = (AddressPair(ip="10.9.0.64/28"), AddressPair(ip="fd00:9::/64", mac="fa:16:3e:aa:00:01"))
@@ -191,6 +206,34 @@ def test_what_differs_is_put_right_and_a_tunnel_that_leads_elsewhere_is_made_ane
     ]
     elsewhere = plan(wanted(a_port(5)), Host(address="10.77.0.9"), {NET: 1})
     assert links.steps(elsewhere, there)[0] == f"link del dev {tunnel}"
+
+
+def test_a_router_of_a_host(golden):
+    """What it forwards and translates, what it says of itself for IPv6, and what the host's DHCP server answers."""
+    six = Subnet(id="sub-6", cidr="fd00:9::/64", ip_version=6, gateway="fd00:9::1", dns=("fd00:9::53",),
+                 ipv6_ra_mode="dhcpv6-stateful", ipv6_address_mode="dhcpv6-stateful")  # fmt: skip
+    router = a_router(a_leg(1), a_leg(2, NET, "sub-6", "fd00:9::1"), floating=[("203.0.113.20", "10.9.0.5")],
+                      routes=(("192.0.2.0/24", "10.9.0.6"),), let_go_after=15)  # fmt: skip
+    both = LocalAddress(address="10.9.0.5", subnet_id="sub-1"), LocalAddress(address="fd00:9::5", subnet_id="sub-6")
+    state = routed(a_port(5, addresses=both), router=router, networks=(a_network(subnets=(SUBNET, six)), an_outside()))
+    made = plan(state, Host(address="10.77.0.1", interfaces={"office": "eth9"}), {})
+    (one,) = made.routers
+    golden("networks/router.nft", one.rules)
+    golden("networks/advertised.conf", one.advertised)
+    golden("networks/dnsmasq-v6.conf", made.servers[0].config + made.servers[0].hosts)
+    assert one.routes == (("0.0.0.0/0", "203.0.113.1"), ("192.0.2.0/24", "10.9.0.6"))
+    assert [leg.addresses for leg in one.legs] == [
+        ("10.9.0.1/24",), ("fd00:9::1/64",), ("203.0.113.10/24", "203.0.113.20/32"),
+    ]  # fmt: skip
+    assert made.carried[0].whole
+    # without its way out it is carried in part, and its floating addresses are not
+    made = plan(state, HERE, {})
+    assert (made.carried[0].whole, made.carried[0].floating) == (False, ())
+    assert "snat" not in made.routers[0].rules.replace("ct status snat", "")
+    assert made.refused == {OUTSIDE: "no interface of this host belongs to the physical network office"}
+    down = router.model_copy(update={"admin_up": False})
+    made = plan(state.model_copy(update={"routers": (down,)}), HERE, {})
+    assert (made.routers, made.carried[0].whole) == ((), False)
 
 
 def test_a_vlan_is_made_of_its_interface_and_anew_when_its_number_or_interface_is_another():
