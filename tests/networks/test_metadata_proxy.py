@@ -16,11 +16,13 @@ from typing import Any
 import pytest
 
 from deploy.dev.processes import wait_for
+from novalite.networks.on_host import dhcp
 from novalite.networks.on_host.host import obstacle
 from novalite.networks.on_host.metadata_proxy import BODY_BYTES, HEADER_BYTES, PER_GUEST, Bad, read_request
 from novalite.objects import metadata_signature as signed
-from novalite.objects.host_networks import AddressPair, HostNetworks, MetadataAccess
-from tests.networks.builders import NET, SECOND, SUBNET, a_network, a_port, wanted
+from novalite.objects.host_networks import AddressPair, GroupRule, HostNetworks, MetadataAccess
+from tests.networks.builders import NET, SECOND, SUBNET, a_group, a_network, a_port, wanted
+from tests.networks.frames import udp
 from tests.networks.worlds import Guest, Machine, Space, World, run
 
 networks = pytest.mark.skipif(obstacle() is not None, reason=f"no networks can be made here: {obstacle()}")
@@ -187,6 +189,31 @@ def test_nobody_asks_from_the_address_of_another_whatever_its_port_may_send_from
     assert "HTTP" not in ask(guest, source="10.9.0.6")
     assert len(service.asked) == before
     assert ask(guest, source="10.9.0.5").startswith("HTTP/1.1 200")
+
+
+def tagged(frame: bytes) -> bytes:
+    """With a tag that says nothing, which the kernel takes off."""
+    return frame[:12] + bytes.fromhex("81000000") + frame[12:]
+
+
+@networks
+def test_tags_hide_no_address(world):
+    """What is sent from the address of another has no answer, however often it is wrapped."""
+    ports = a_port(5, port_security=False), a_port(6)
+    everything = a_group(GroupRule(direction="ingress"))
+    world.machines[0].apply(wanted(*ports, groups=(everything,)))
+    one, other = (a_guest(world, port) for port in ports)
+    assert one.pings("169.254.169.254") and other.pings("169.254.169.254")
+    own, forged = (udp(dhcp.mac(NET), one.port.mac, source, "169.254.169.254", (7, 80), b"x")
+                   for source in (one.ip, other.ip))  # fmt: skip
+
+    def answers(guest: Guest, *sent: bytes) -> int:
+        """ICMP errors: nobody listens for UDP there."""
+        heard = guest.hears(lambda: one.send(*sent), 0.5)
+        return sum(frame[12:14] == b"\x08\x00" and frame[23] == 1 for frame in heard)
+
+    assert answers(one, own) == 1
+    assert answers(other, forged, tagged(forged), tagged(tagged(forged))) == 0
 
 
 @networks

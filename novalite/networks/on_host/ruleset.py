@@ -82,7 +82,12 @@ def _bridged(uplinks: list[str]) -> dict[str, list[str]]:
     outside = [f'"{names.TUNNEL}*"', f'"{names.ROUTER}*"', *(f'"{name}"' for name in uplinks)]
     return {
         "arrive": ["iifname @ports meta mark set 0", "iifname vmap @sources"],
-        "leave": [f"oifname {dhcp} accept", "iifname vmap @senders"],
+        "leave": [
+            # Rules do not see the addresses in a frame with tags, and the kernel takes tags of 0 off for who gets it.
+            f"oifname {dhcp} ether type != {{ arp, ip, ip6 }} drop",
+            f"oifname {dhcp} accept",
+            "iifname vmap @senders",
+        ],
         "reach": [
             "iifname @ports oifname != @ports drop",
             "iifname != @ports oifname @ports drop",
