@@ -50,7 +50,7 @@ def _metadata(port: LocalPort) -> Rules:
     v4 = of_version([one.address for one in port.addresses], 4)
     return [
         f"ip daddr {METADATA_V4} ip saddr != {{ {', '.join(['0.0.0.0', *v4])} }} drop",
-        f"ip6 daddr {METADATA_V6} ip6 saddr != {link_local(port.mac)} meta l4proto tcp drop",
+        f"ip6 daddr {METADATA_V6} ip6 saddr != {link_local(port.mac)} meta l4proto != ipv6-icmp drop",
     ]
 
 
