@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 from novalite.db import aggregates, allocations, schema, server_migrations
 from novalite.db.models.compute import Allocation, Host, Server, Task
 from novalite.db.models.migrations import Migration
+from novalite.db.models.network_services import Router
 from novalite.db.models.networks import NetworkPort
 from novalite.db.models.server_groups import ServerGroup, ServerGroupMember
+from novalite.db.networks.placing import PLUGS
 from novalite.db.session import Database
 from novalite.objects.migrations import UNCONFIRMED
 
@@ -167,6 +169,21 @@ def ports_are_where_their_servers_are(session: Session) -> Iterator[str]:
             yield f"Port {port_id} is on host {host or 'none'}, but its server {server_id} is on {where or 'none'}."
 
 
+def ports_are_where_their_routers_are(session: Session) -> Iterator[str]:
+    """A router's ports go and move with it."""
+    astray = or_(Router.id.is_(None), Router.host != NetworkPort.host)
+    query = (
+        select(NetworkPort.id, NetworkPort.device_id, NetworkPort.host, Router.host)
+        .outerjoin(Router, Router.id == NetworkPort.device_id)
+        .where(NetworkPort.device_owner.in_(PLUGS), astray)
+    )
+    for port_id, router_id, host, where in session.execute(query):
+        if where is None:
+            yield f"Port {port_id} is plugged into router {router_id}, which is gone."
+        else:
+            yield f"Port {port_id} is on host {host or 'none'}, but its router {router_id} is on {where or 'none'}."
+
+
 CHECKS: tuple[Callable[[Session], Iterator[str]], ...] = (
     used_equals_claims,
     claims_belong_to_servers,
@@ -176,4 +193,5 @@ CHECKS: tuple[Callable[[Session], Iterator[str]], ...] = (
     hosts_know_their_aggregates,
     members_are_servers,
     ports_are_where_their_servers_are,
+    ports_are_where_their_routers_are,
 )

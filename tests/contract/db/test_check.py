@@ -12,9 +12,11 @@ from novalite.db import aggregates, allocations, hosts, server_groups, servers, 
 from novalite.db.check import check
 from novalite.db.models.base import now
 from novalite.db.models.compute import Allocation, Host, Server, Task
+from novalite.db.models.network_services import Router
 from novalite.db.models.networks import NetworkPort
 from novalite.db.purge import BATCH, purge
 from novalite.db.session import Database
+from novalite.objects.networks import ROUTER_INTERFACE
 from tests.contract.db.rows import a_server, an_inventory
 
 
@@ -79,6 +81,17 @@ def test_ports_that_went_astray(cloud: Database) -> None:
     assert check(cloud) == ["Port port-1 is plugged into server ghost, which is gone."]
     execute(cloud, update(NetworkPort).values(device_index=0))
     assert check(cloud) == [], "it only names a server"
+
+
+def test_ports_of_routers_that_went_astray(cloud: Database) -> None:
+    port = {"id": "leg", "network_id": "n", "project_id": "p", "mac_address": "m", "device_owner": ROUTER_INTERFACE}
+    execute(cloud, insert(Router).values(id="r", project_id="p", host="alpha"),
+            insert(NetworkPort).values(**port, device_id="r", host="beta"))  # fmt: skip
+    assert check(cloud) == ["Port leg is on host beta, but its router r is on alpha."]
+    execute(cloud, update(NetworkPort).values(host="alpha"))
+    assert check(cloud) == []
+    execute(cloud, update(NetworkPort).values(device_id="ghost"))
+    assert check(cloud) == ["Port leg is plugged into router ghost, which is gone."]
 
 
 def test_servers_without_claims(cloud: Database) -> None:
