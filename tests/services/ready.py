@@ -82,8 +82,8 @@ def _emptied(url: str) -> bool:
 
 def _empty_postgresql(connection: Connection) -> None:
     connection.execute(text("SET LOCAL lock_timeout = '10s'"))
-    for table in reversed(Base.metadata.sorted_tables):
-        connection.execute(table.delete())
+    tables = [connection.dialect.identifier_preparer.format_table(t) for t in Base.metadata.sorted_tables]
+    connection.exec_driver_sql("; ".join(f"DELETE FROM {name}" for name in reversed(tables)))  # one round trip
     used = connection.execute(text("SELECT sequencename FROM pg_sequences WHERE last_value IS NOT NULL"))
     for name in used.scalars().all():
         connection.execute(text(f'ALTER SEQUENCE "{name}" RESTART'))
