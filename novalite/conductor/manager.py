@@ -89,7 +89,7 @@ class ConductorManager:
         self.env.feed = Feed(self.db, client, interval=0 if inline else 0.2)
         self.env.news = News(self.db, client, interval=0 if inline else 0.1)
         self.env.tasks = TaskRunner(self.env, FLOWS, inline=inline, clock=clock)
-        self.env.placement = Placement(client)
+        self.env.placement = Placement(client, threads=1 if inline else conf.conductor.workers)
         self._wire_companions(client)
         self._stopping = threading.Event()
 

@@ -127,6 +127,8 @@ class ServersEndpoint(Servers):
         args: dict[str, Any] = {"image": resolved.image.model_dump(mode="json") if resolved.image else None}
         if plan.ports:
             args["networks"] = plan.args()
+        if count > 1:
+            args["siblings"] = {"request": rows[0]["reservation_id"], "count": count}
         look_at = self.env.tasks.look_at()
         tasks = []
         for row in rows:

@@ -32,7 +32,7 @@ def select(env: Env, task: Task) -> dict[str, Any]:
     with env.db.read() as session:
         group = server_groups.placement(session, task.server_id, wanted.get("hints"))
     spec = RequestSpec(**wanted, excluded=task.facts.get("excluded", {}), group=group)
-    answer = env.placement.select(task.ctx, spec)
+    answer = env.placement.select(task.ctx, spec, _siblings(task))
     task.facts["decision"] = placement.decision(spec, answer)
     if not answer.selections:
         raise NoValidHost(reason=_why(task, answer.summary))
@@ -40,6 +40,13 @@ def select(env: Env, task: Task) -> dict[str, Any]:
         "candidates": [c.model_dump(exclude={"weights"}) for c in answer.selections[0].candidates],
         "summary": answer.summary,
     }
+
+
+def _siblings(task: Task) -> placement.Siblings | None:
+    """The others of its request, the first time that a host is chosen."""
+    said = task.args.get("siblings")
+    again = task.facts.keys() & {"rounds", "failures"}
+    return placement.Siblings(**said) if said and not again else None
 
 
 def _why(task: Task, summary: str) -> str:

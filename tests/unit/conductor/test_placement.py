@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from novalite.conductor.placement import IN_FLIGHT, Placement
+from novalite.conductor.placement import IN_FLIGHT, Placement, Siblings
 from novalite.context import Context
 from novalite.errors import BadRequest, NovaliteError, Unavailable
 from novalite.objects.scheduling import (
@@ -111,3 +111,26 @@ def test_an_error_reaches_everybody_who_shared_the_message_and_is_over_then(sche
                 one.result(10)
     scripted.error = None
     assert placement.select(CTX, a_spec("later")).selections
+
+
+def test_servers_of_one_request_wait_for_one_another_and_are_decided_together(scheduler) -> None:
+    scripted, placement = scheduler
+    scripted.gate.set()
+    placement._threads = 16
+    many = Siblings("r-1", 8)
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(placement.select, CTX, a_spec(f"s{n}"), many) for n in range(8)]
+        assert all(one.result(10).selections for one in asked)
+    assert max(scripted.messages) >= 4 and sum(scripted.messages) == 8  # a busy machine may part them
+    assert placement._to_come == {}
+
+
+def test_nobody_waits_long_for_a_sibling_that_does_not_come(scheduler) -> None:
+    scripted, placement = scheduler
+    scripted.gate.set()
+    placement._threads = 16
+    assert placement.select(CTX, a_spec("alone"), Siblings("r-2", 3)).selections
+    placement._threads = 1  # where no other can come, nobody waits at all
+    assert placement.select(CTX, a_spec("second"), Siblings("r-2", 3)).selections
+    assert placement.select(CTX, a_spec("lone")).selections
+    assert scripted.messages == [1, 1, 1]
