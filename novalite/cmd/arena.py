@@ -103,13 +103,7 @@ class Arena:
         db = self.databases[0]
         for at in range(0, len(listed), 500):
             part = listed[at : at + 500]
-
-            def work(session: Any, part: list[HostInventory] = part) -> None:
-                for inventory in part:
-                    services.beat(session, inventory.host, services.COMPUTE, moment)
-                    hosts.record(session, inventory)
-
-            db.run(work)
+            db.run(lambda session, part=part: hosts.add_new(session, part, moment))  # type: ignore[misc]
 
     def add_group(self, policy: str, most: int | None = None) -> str:
         """A server group; answers its id."""

@@ -59,6 +59,15 @@ def record(session: Session, inventory: HostInventory) -> bool:
     return True
 
 
+def add_new(session: Session, inventories: Iterable[HostInventory], seen: float) -> None:
+    """Many hosts that are not there yet, and their services, heard of at `seen` (seconds since the epoch)."""
+    told = [inventory.model_dump(mode="json") for inventory in inventories]
+    named = [{"host": one["host"], "uuid": new_id()} for one in told]
+    facts = [{k: one[k] for k in (*_REPORTED, *_UNIMPORTANT)} | capacity(one, None) for one in told]
+    session.execute(insert(Service), [{**one, "binary": "nova-compute", "last_seen": seen} for one in named])
+    session.execute(insert(Host), [{**one, **more} for one, more in zip(named, facts, strict=True)])
+
+
 def _used(session: Session, host: str) -> dict[str, int]:
     """What allocations already say of a host whose row was removed and comes back."""
     total = session.execute(
