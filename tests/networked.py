@@ -14,7 +14,8 @@ from novalite.db.networks import ports
 from novalite.objects.base import Record
 from tests.cloud import PROJECT, Cloud
 
-EMBEDDED: dict[str, Any] = {"networks.service": "embedded"}
+EMBEDDED: dict[str, Any] = {"networks.service": "embedded", "host_networks.routers": False}
+"""Hosts say nothing of their networks by themselves: tests say it for them."""
 
 
 def networked(folder: Path, **more: Any) -> Cloud:

@@ -128,6 +128,7 @@ class MariaDB(Service):
             need("mariadbd", "mariadb-server"),
             "--no-defaults",
             f"--datadir={self.data / 'db'}",
+            f"--tmpdir={self.data / 'db'}",  # one that starts removes others' temporary tables from a common one
             f"--user={getpass.getuser()}",
             f"--socket={self.data / 'socket'}",
             f"--port={self.port('sql')}",

@@ -15,7 +15,7 @@ from oslo_config import cfg
 
 from novalite.context import Context, system
 from novalite.errors import NetworksNotReady, NovaliteError
-from novalite.objects.host_networks import CarriedRouter, HostNetworks
+from novalite.objects.host_networks import ANY, CarriedRouter, HostNetworks
 from novalite.objects.servers import GuestSpec
 from novalite.rpc.client import Client
 from novalite.rpc.contracts.host_networks import NetworkNews, WantedNetworks
@@ -61,7 +61,8 @@ def _obstacle() -> str | None:
 
 
 class GuestNetworks:
-    """`needed` False, for a driver whose guests have no real network cards: nothing is made and nobody waits.
+    """`needed` False, for a driver whose guests have no real network cards: nothing is made, nobody waits, and the
+    conductor is told once that these networks are pretended.
 
     Tests give `machine`, and `obstacle` as a sentence.
     """
@@ -119,11 +120,23 @@ class GuestNetworks:
 
     def settle(self, timeout: float) -> bool:
         """Ask now, and wait at most `timeout` seconds until it is done. True where there is nothing to do."""
+        if not self.needed:
+            self._pretend()
         if self._thread is None:
             return True
         number, deadline = self.poke(urgent=True), time.monotonic() + timeout
         with self._lock:
             return self._wait_for(number, deadline - time.monotonic()) and not self._error
+
+    def _pretend(self) -> None:
+        own = self.conf.host_networks
+        if not own.routers:
+            return
+        address = own.tunnel_address or str(self.conf.compute.my_ip)
+        try:
+            self._conductor.of_host(system(), self.host, address, "", (ANY,))
+        except NovaliteError as error:
+            LOG.warning("No conductor heard that the networks of this host are pretended: %s", error)
 
     def trouble(self) -> str:
         """What is wrong with them, in words; empty when nothing is."""

@@ -136,6 +136,11 @@ class SecurityGroup(Message):
     rules: tuple[GroupRule, ...] = ()
 
 
+ANY = "*"
+"""In place of the names of a host's physical networks: it has every one there is, because its networks are pretended,
+as its guests are. What it is given to carry is carried at once."""
+
+
 class RouterLeg(Message):
     """Where a router is plugged into a network: a port of its own with the addresses the router has there."""
 

@@ -260,3 +260,21 @@ def _undo(cloud: Cloud, router: Record) -> None:
     for port in plugs:
         networks.remove_interface(cloud.admin, router["id"], {"subnet_id": None, "port_id": port["id"]})
     networks.delete(cloud.admin, "router", router["id"])
+
+
+def test_where_networks_are_pretended_routers_are_carried_as_soon_as_they_are_given(tmp_path):
+    """Hosts of the fake hypervisor; the same when the word that it is so is lost, a little later."""
+    with networked(tmp_path, hosts=("alpha",), overrides={"host_networks.routers": True}) as cloud:
+        with cloud.bus.recording() as log:
+            router, inside, _ = a_router(cloud)
+        assert told(log) == set(), "nobody has anything to make"
+        assert statuses(cloud, router) == {"ACTIVE"}
+        server = cloud.create("web", networks=(on(inside),))
+        (port,) = cloud.client.of(Networks).page(cloud.admin, "port", _of(server))
+        with cloud.bus.lose(lambda envelope: envelope.method == "pretend"):
+            floating = make(cloud, "floatingip", floating_network_id=router["external_network_id"], port_id=port["id"])
+        assert show(cloud, "floatingip", floating["id"])["status"] == "DOWN"
+        assert places(cloud) == Placed(0, 0)
+        assert show(cloud, "floatingip", floating["id"])["status"] == "ACTIVE"
+        cloud.client.of(Networks).change(cloud.admin, "router", router["id"], {"admin_state_up": False})
+        assert statuses(cloud, router) == {"DOWN"}

@@ -11,9 +11,9 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from novalite import context
-from novalite.db.networks import hosts
+from novalite.db.networks import hosts, placing
 from novalite.errors import NovaliteError
-from novalite.rpc.contracts.host_networks import NetworkNews
+from novalite.rpc.contracts.host_networks import NetworkNews, WantedNetworks
 
 if TYPE_CHECKING:
     from novalite.db.session import Database
@@ -77,7 +77,11 @@ class News:
         try:
             with self.db.read() as session:
                 names = names | hosts.of_networks(session, networks)
-            for name in sorted(names):
+                pretended = hosts.pretending(session, names) if names else set()
+                carrying = placing.carrying(session, pretended)
+            for name in sorted(carrying):
+                self.client.of(WantedNetworks).pretend(context.system(), name)
+            for name in sorted(names - pretended):
                 self.client.of(NetworkNews, host=name).changed(context.system())
         except NovaliteError as error:
             LOG.warning("Hosts were not told of changed networks and find out by themselves: %s", error)

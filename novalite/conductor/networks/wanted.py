@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from novalite.conductor.env import Env
 from novalite.conductor.networks import changes
 from novalite.conductor.networks.host_view import host_networks
+from novalite.conductor.networks.pretended import pretend
 from novalite.context import Context
 from novalite.db.networks import hosts, placing
 from novalite.objects.host_networks import CarriedRouter, HostNetworks, MetadataAccess
@@ -51,6 +52,9 @@ class WantedNetworksEndpoint(WantedNetworks):
 
     def carried(self, ctx: Context, host: str, routers: tuple[CarriedRouter, ...]) -> None:
         self.env.db.run(lambda session: placing.carried(session, host, routers))
+
+    def pretend(self, ctx: Context, host: str) -> None:
+        self.env.db.run(lambda session: pretend(session, host))
 
     def _metadata(self, host: str) -> MetadataAccess | None:
         own = self.env.conf.metadata

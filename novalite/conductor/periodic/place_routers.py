@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 
 from novalite.conductor.env import Env
 from novalite.conductor.networks import changes
+from novalite.conductor.networks.pretended import pretend
 from novalite.context import Context
 from novalite.db.networks import placing
+from novalite.objects.host_networks import ANY
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ class PlaceRouters:
             found = placing.homeless(session, there)
             outside = {one["external_network_id"] for one in found}
             able = {one: placing.able(session, there, one) for one in outside}
+            pretended = placing.carrying(session, [host for host, physical in there.items() if ANY in physical])
+        for host in pretended:
+            self.env.db.run(partial(pretend, host=host))
         moved = 0
         for one in found:
             if able[one["external_network_id"]]:

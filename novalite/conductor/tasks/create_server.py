@@ -50,9 +50,9 @@ def _siblings(task: Task) -> placement.Siblings | None:
 
 
 def _why(task: Task, summary: str) -> str:
-    """The refusals, and how the hosts already tried failed."""
+    """How the hosts already tried failed, and the refusals: a fault is cut off at its end."""
     tried = task.facts.get("failures", [])
-    return " ".join([summary, *(f"An attempt failed: {one}" for one in tried[-3:])]).strip()
+    return " ".join([*(f"An attempt failed: {one}" for one in tried[-3:]), summary]).strip()
 
 
 def claim(env: Env, task: Task, session: Session) -> str:

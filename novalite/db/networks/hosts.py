@@ -16,6 +16,7 @@ from novalite.db.models.network_services import PortGroup, Router
 from novalite.db.models.networks import IpAllocation, Network, NetworkPort
 from novalite.db.networks import floating_ips, groups, placing, ports, rows, subnets
 from novalite.objects.base import Record
+from novalite.objects.host_networks import ANY
 
 GUESTS = NetworkPort.device_owner.like("compute:%")
 """Ports of servers; others are nobody's or the service's own."""
@@ -115,6 +116,13 @@ def said(session: Session, host: str, address: str, physical: Iterable[str] | No
             pass
     session.execute(update(row).where(row.host == host).values(address=address, said_at=now(), **able))
     return known is None or known.address != address
+
+
+def pretending(session: Session, names: Iterable[str]) -> set[str]:
+    """Those of the hosts whose networks are pretended (`ANY`)."""
+    row = NetworkHost
+    found = session.execute(select(row.host, row.physical_networks).where(row.host.in_(list(names)))).all()
+    return {one.host for one in found if ANY in (one.physical_networks or ())}
 
 
 def of_networks(session: Session, network_ids: Iterable[str]) -> set[str]:

@@ -18,7 +18,7 @@ from novalite.db.models.network_services import FloatingIp, Router
 from novalite.db.models.networks import Network, NetworkPort
 from novalite.db.networks import rows
 from novalite.objects.base import Record
-from novalite.objects.host_networks import CarriedRouter
+from novalite.objects.host_networks import ANY, CarriedRouter
 from novalite.objects.networks import ROUTER_GATEWAY, ROUTER_INTERFACE
 
 PLUGS = (ROUTER_INTERFACE, ROUTER_GATEWAY)
@@ -42,9 +42,12 @@ def willing(session: Session, down_after: float, at: float | None = None) -> Hos
 def able(session: Session, hosts: Hosts, external_network_id: str | None) -> list[str]:
     """Those of the hosts from where a router reaches an external network."""
     network = None if external_network_id is None else rows.first(session, Network, Network.id == external_network_id)
-    if network is None or network["physical_network"] is None:
-        return sorted(hosts)
-    return sorted(host for host, physical in hosts.items() if network["physical_network"] in physical)
+    need = None if network is None else network["physical_network"]
+    return sorted(host for host, physical in hosts.items() if _reaches(physical, need))
+
+
+def _reaches(physical: frozenset[str], need: str | None) -> bool:
+    return need is None or not physical.isdisjoint((need, ANY))
 
 
 def choose(router_id: str, hosts: Iterable[str]) -> str:
@@ -93,7 +96,7 @@ def homeless(session: Session, hosts: Hosts) -> list[Record]:
     row, physical = Router, Network.physical_network
     joined = outerjoin(row, Network, Network.id == row.external_network_id)
     kinds = session.execute(select(row.host, physical).select_from(joined).distinct()).all()
-    wrong = [(host, need) for host, need in kinds if need is not None and host in hosts and need not in hosts[host]]
+    wrong = [(host, need) for host, need in kinds if host in hosts and not _reaches(hosts[host], need)]
     lost = [row.host.not_in(list(hosts)), *(and_(row.host == host, physical == need) for host, need in wrong)]
     what = select(row.id, row.status, row.external_network_id).select_from(joined)
     found = session.execute(what.where(or_(*lost)).order_by(row.created_at, row.id))
@@ -117,6 +120,12 @@ def carried(session: Session, host: str, said: Iterable[CarriedRouter]) -> None:
     found = session.execute(query).all()
     now_is = {row.id: row.status for row in found}
     _write(session, floating, now_is, {row.id: _status((row.id, row.fixed_ip_address) in pairs) for row in found})
+
+
+def carrying(session: Session, hosts: Iterable[str]) -> set[str]:
+    """Those of the hosts that are some router's host."""
+    names = list(hosts)
+    return set(session.scalars(select(Router.host).where(Router.host.in_(names)).distinct())) if names else set()
 
 
 def _statuses(session: Session, model: Any, *where: Any) -> dict[str, str]:

@@ -7,7 +7,7 @@ from novalite.objects.host_networks import CarriedRouter, HostNetworks
 from novalite.rpc.contracts.base import Contract, call, cast
 
 
-class WantedNetworks(Contract, topic="conductor", namespace="wanted_networks", version="1.0"):
+class WantedNetworks(Contract, topic="conductor", namespace="wanted_networks", version="1.1"):
     """compute -> conductor."""
 
     @call(timeout=20)
@@ -22,6 +22,13 @@ class WantedNetworks(Contract, topic="conductor", namespace="wanted_networks", v
     @call(timeout=20)
     def carried(self, ctx: Context, host: str, routers: tuple[CarriedRouter, ...]) -> None:
         """These routers, and no others, are carried by the host as it was told last."""
+        raise NotImplementedError
+
+
+    @cast()
+    def pretend(self, ctx: Context, host: str) -> None:
+        """conductor -> conductor, instead of news for a host whose networks are pretended: it carries what it should.
+        Losing this costs one interval of place_routers."""
         raise NotImplementedError
 
 

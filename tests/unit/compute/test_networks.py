@@ -150,13 +150,14 @@ def test_guests_that_cannot_read_about_themselves_run_all_the_same_and_it_is_tri
     assert keeper.networks.settle(10) and keeper.networks.trouble() == ""
 
 
-def test_a_driver_without_real_cards_has_nothing_made(keeper):
-    conf = for_tests({"host": "beta"})
+@pytest.mark.parametrize("routers", [True, False])
+def test_a_driver_without_real_cards_has_nothing_made_and_asks_once_to_be_given_routers(keeper, routers):
+    conf = for_tests({"host": "beta", "host_networks.routers": routers})
     idle = GuestNetworks(conf, keeper.client, "beta", False, machine=keeper.machine)
     idle.start()
     idle.ready(spec(a_port(5)))
     assert idle.settle(1)
-    assert keeper.conductor.asked == keeper.machine.made == []
+    assert (keeper.conductor.asked, keeper.machine.made) == ([""] if routers else [], [])
 
 
 def test_a_port_that_nobody_wants_here_is_refused_at_once(keeper):
