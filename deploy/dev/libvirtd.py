@@ -127,7 +127,9 @@ class Libvirtd(Service):
 
     def _holder(self) -> Daemon:
         """A sleeping process that keeps the namespaces open."""
-        script = "; ".join(["set -e", *self._mounts(), f"touch {self.data / 'held'}", "exec sleep infinity"])
+        # libvirt locks the terminals of serial consoles there, and a bare /run lacks it.
+        locks = f"mkdir -p {os.path.realpath('/var/lock')}"
+        script = "; ".join(["set -e", locks, *self._mounts(), f"touch {self.data / 'held'}", "exec sleep infinity"])
         within = ["ip", "netns", "exec", self.netns] if self.netns else []
         unshare = ["unshare", "--mount", "--uts", "--propagation", "private"]
         return Daemon(f"{self.name}-holder", self.state, [*within, *unshare, "sh", "-c", script])
