@@ -27,7 +27,12 @@ PACKAGES = {
 """Debian package of each program; e2fsprogs brings the others."""
 
 MEMORY = 1 << 30
-"""Bytes of address space: qemu-img needs 300 MB; a crafted image must not take the host's memory."""
+"""Bytes of address space: qemu-img needs 150 MB; a crafted image must not take the host's memory."""
+
+STACK, ARENAS = 2 << 20, "2"
+"""Bytes of a thread's stack, and heaps of a process. qemu-img begins many threads; with 8 MB and a heap of 64 MB for
+each (malloc(3), M_ARENA_MAX) it took 620 MB, and has met the limit: "qemu_thread_create: Resource temporarily
+unavailable"."""
 
 CHECKED = 0.2
 """Seconds between looks whether a program is still wanted."""
@@ -45,7 +50,8 @@ def run(
     cost an interpreter start per command, and it runs Python between fork and exec, which can
     deadlock in a daemon of many threads. prlimit(1) costs 1 ms.
     """
-    limits = [_find("prlimit"), f"--as={MEMORY}", f"--cpu={max(1, int(seconds))}", "--core=0", "--"]
+    most = [f"--as={MEMORY}", f"--stack={STACK}", f"--cpu={max(1, int(seconds))}", "--core=0"]
+    limits = [_find("prlimit"), *most, "--"]
     argv = [*limits, _find(program), *(str(word) for word in words)]
     try:
         done = _done(argv, time.monotonic() + seconds, check)
@@ -72,7 +78,7 @@ def _done(
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        env={**os.environ, "LC_ALL": "C"},
+        env={**os.environ, "LC_ALL": "C", "MALLOC_ARENA_MAX": ARENAS},
     ) as process:
         try:
             while True:
