@@ -277,4 +277,5 @@ def test_where_networks_are_pretended_routers_are_carried_as_soon_as_they_are_gi
         assert places(cloud) == Placed(0, 0)
         assert show(cloud, "floatingip", floating["id"])["status"] == "ACTIVE"
         cloud.client.of(Networks).change(cloud.admin, "router", router["id"], {"admin_state_up": False})
-        assert statuses(cloud, router) == {"DOWN"}
+        assert show(cloud, "router", router["id"])["status"] == "DOWN"
+        assert show(cloud, "floatingip", floating["id"])["status"] == "DOWN"

@@ -16,10 +16,10 @@ def pretend(session: Session, host: str) -> None:
 
 
 def _carried(router: HostRouter) -> CarriedRouter:
-    there = {leg.port_id for leg in router.legs if leg.admin_up} if router.admin_up else set()
+    there = {leg.port_id for leg in router.legs if leg.admin_up}
     return CarriedRouter(
         id=router.id,
         whole=router.admin_up,
         port_ids=tuple(sorted(there)),
-        floating=router.floating if router.gateway in there else (),
+        floating=router.floating if router.admin_up and router.gateway in there else (),
     )
