@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from deploy.dev.processes import wait_for
+from deploy.dev.processes import started, wait_for
 from novalite.networks.on_host import dhcp
 from novalite.networks.on_host.host import obstacle
 from novalite.networks.on_host.metadata_proxy import BODY_BYTES, HEADER_BYTES, PER_GUEST, Bad, read_request
@@ -237,7 +237,7 @@ def test_it_outlives_its_daemon_follows_its_networks_and_leaves_nothing(world, s
     assert second != first
     more = a_port(7, network_id=SECOND)
     machine.apply(told(service, port, more, networks=(a_network(), a_network(id=SECOND, segmentation_id=78))))
-    wait_for("the old one is gone", lambda: not Path(f"/proc/{second}").exists() or _dead(second), 20)
+    wait_for("the old one is gone", lambda: not started(second), 20)
     assert ask(guest).startswith("HTTP/1.1 200")
     # not to be told any more
     machine.apply(wanted(port))
@@ -248,13 +248,8 @@ def test_it_outlives_its_daemon_follows_its_networks_and_leaves_nothing(world, s
     guest.machine.run("ip", "link", "del", guest.tap)
     machine.apply(HostNetworks(host="here"))
     machine.comes_down_to(before)
-    assert not Path(f"/proc/{last}").exists() or _dead(last)
+    assert not started(last)
     assert not (machine.folder / "dhcp-metadata").exists()
-
-
-def _dead(pid: int) -> bool:
-    """Ended, and only waited for."""
-    return ") Z " in Path(f"/proc/{pid}/stat").read_text()
 
 
 HOLD = """

@@ -209,7 +209,7 @@ def test_a_host_whose_daemon_is_dead_lets_go_of_its_routers_and_has_them_again_w
     assert "25 packets received" in while_it_lives.stdout
     machine.kill_daemon()
     wait_for("the router is let go", lambda: not outside.pings("203.0.113.20"), 20)
-    wait_for("nobody holds it", lambda: not machine.routers(), 5)
+    wait_for("nobody holds it", lambda: not machine.routers(), 20)
     machine.apply(routed(a_port(5), router=router))
     wait_for("the router is back", lambda: outside.pings("203.0.113.20"), 10)
 

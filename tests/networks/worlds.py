@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deploy.dev.processes import wait_for
+from deploy.dev.processes import started, wait_for
 from novalite.networks.on_host import names
 from novalite.networks.on_host.host import NetworkHost
 from novalite.networks.on_host.plan import Host, Plan
@@ -171,7 +171,7 @@ class Machine(Space):
     def routers(self) -> list[int]:
         """Processes that hold its routers."""
         found = [int(path.read_text()) for path in self.folder.glob("dhcp-routers/*/pid")]
-        return sorted(pid for pid in found if Path(f"/proc/{pid}").exists())
+        return sorted(pid for pid in found if started(pid))
 
     def kill_daemon(self) -> None:
         """The next `apply` is of a new one, which knows nothing."""
@@ -188,7 +188,7 @@ class Machine(Space):
     def dhcp_servers(self) -> list[int]:
         """Processes that serve its guests."""
         found = [int(path.read_text()) for path in self.folder.glob("dhcp/*/pid")]
-        return sorted(pid for pid in found if Path(f"/proc/{pid}").exists())
+        return sorted(pid for pid in found if started(pid))
 
     def close(self) -> None:
         """With its daemon and servers."""
