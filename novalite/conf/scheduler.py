@@ -14,12 +14,12 @@ OPTS = [
     cfg.ListOpt("enabled_filters", mutable=True, default=[
         "RetryFilter", "AvailabilityZoneFilter", "ComputeFilter", "CoreFilter", "RamFilter", "DiskFilter",
         "SameHostFilter", "DifferentHostFilter", "ServerGroupAntiAffinityFilter", "ServerGroupAffinityFilter",
-        "ComputeCapabilitiesFilter", "ImagePropertiesFilter"],
+        "ComputeCapabilitiesFilter", "ImagePropertiesFilter", "PciPassthroughFilter"],
         help="Filters by name, in the order they are applied and counted. Beside our own, names of the entry "
         "point group novalite.scheduler.filters."),
     cfg.ListOpt("enabled_weighers", mutable=True, default=[
         "RAMWeigher", "CPUWeigher", "DiskWeigher", "ServerGroupSoftAffinityWeigher",
-        "ServerGroupSoftAntiAffinityWeigher", "BuildFailureWeigher"],
+        "ServerGroupSoftAntiAffinityWeigher", "BuildFailureWeigher", "PCIWeigher"],
                 help="Weighers by name. Beside our own, names of the entry point group "
                 "novalite.scheduler.weighers."),
     cfg.IntOpt("host_subset_size", mutable=True, default=1, min=1,
@@ -60,6 +60,9 @@ OPTS = [
                  "Aggregate metadata of the same name overrides it."),
     cfg.FloatOpt("image_cache_weight_multiplier", mutable=True, default=1.0,
                  help="ImageCacheLocalityWeigher: how much hosts attract that keep the image already. "
+                 "Aggregate metadata of the same name overrides it."),
+    cfg.FloatOpt("pci_weight_multiplier", mutable=True, default=1.0, min=0.0,
+                 help="PCIWeigher: how much hosts with few free PCI devices attract, of those that have enough. "
                  "Aggregate metadata of the same name overrides it."),
     cfg.FloatOpt("metrics_weight_multiplier", mutable=True, default=1.0,
                  help="MetricsWeigher: how much the sum of metrics counts. "

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from novalite.objects.base import Message
+from novalite.objects.pci import PciDevice, PciPool
 
 
 class HostInventory(Message):
@@ -17,7 +18,8 @@ class HostInventory(Message):
 
     `supported_instances` are (architecture, hypervisor type, mode of guests); `bandwidth_mbps` is what its
     interfaces to physical networks carry together, 0 when that is not known. `cached_images` are ids, `metrics`
-    numbers that monitors read, `failed_builds` those since the last one that succeeded.
+    numbers that monitors read, `failed_builds` those since the last one that succeeded. `pci_devices` are those that
+    may be given to guests.
     """
 
     host: str
@@ -43,6 +45,7 @@ class HostInventory(Message):
     cached_images: tuple[str, ...] = ()
     metrics: dict[str, float] = Field(default_factory=dict)
     failed_builds: int = 0
+    pci_devices: tuple[PciDevice, ...] = ()
     uptime: str | None = None
 
 
@@ -67,7 +70,8 @@ class HostRow(Message):
     `version` grows with every change of the row, so late deltas are recognised; `generation`
     grows only when something other than use changed (inventory, zone, enabled), and is what a
     claim is checked against. `last_seen` is seconds since the epoch. `io_ops` is how many servers the host
-    is busy building, copying or imaging; the other fields are as in HostInventory.
+    is busy building, copying or imaging; `pci_pools` are the devices that are free; the other fields are as in
+    HostInventory.
     """
 
     host: str
@@ -102,6 +106,12 @@ class HostRow(Message):
     physical_networks: tuple[str, ...] = ()
     cached_images: tuple[str, ...] = ()
     metrics: dict[str, float] = Field(default_factory=dict)
+    pci_pools: tuple[PciPool, ...] = ()
+
+    @property
+    def pci_free(self) -> int:
+        """How many devices are free; a function counts whole and in parts."""
+        return sum(pool.free for pool in self.pci_pools)
 
 
 class HostDeltas(Message):

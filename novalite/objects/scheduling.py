@@ -8,6 +8,7 @@ from pydantic import Field
 
 from novalite.objects.base import Message
 from novalite.objects.flavors import Flavor
+from novalite.objects.pci import PciRequest
 
 
 class GroupRequest(Message):
@@ -33,7 +34,7 @@ class RequestSpec(Message):
     `excluded` are hosts already tried (host -> reason); `same_host`/`different_host` are hosts,
     resolved by the conductor from the servers named in the hints. `ignored_hosts` are never taken, whatever filters
     are enabled; `physical_networks` are those that carry the networks asked for. `group` is read when the request
-    is sent.
+    is sent. `pci_requests`: devices of hosts that each server is to have for itself.
     """
 
     server_id: str
@@ -54,6 +55,7 @@ class RequestSpec(Message):
     image_id: str | None = None
     image_properties: dict[str, str] = Field(default_factory=dict)
     physical_networks: tuple[str, ...] = ()
+    pci_requests: tuple[PciRequest, ...] = ()
 
     @property
     def disk_gb(self) -> int:

@@ -43,6 +43,7 @@ TOLD = {
     "total_vcpus": "i8",
     "total_ram_mb": "i8",
     "total_disk_gb": "i8",
+    "pci_free": "i8",
 }
 """Columns copied from a HostRow as they are. A total of 0 (not told) becomes the capacity."""
 CODED = {
@@ -53,6 +54,7 @@ CODED = {
     "cpu_info": "cpus",
     "supported_instances": "kinds",
     "physical_networks": "physical_networks",
+    "pci_pools": "pci_pools",
 }
 """Columns that hold a code, and the words it is a code of. `place` is the aggregates of a host."""
 USE = ("used_vcpus", "used_ram_mb", "used_disk_gb", "servers", "io_ops")
@@ -131,6 +133,8 @@ class Hosts:
     cpu_info: Column
     supported_instances: Column
     physical_networks: Column
+    pci_pools: Column
+    pci_free: Column
     total_vcpus: Column
     total_ram_mb: Column
     total_disk_gb: Column
@@ -174,6 +178,14 @@ class Hosts:
         assert self._parent is not None, "only a selection may be debited here; the table has debit()"
         for name, amount in _changes(vcpus, ram_mb, disk_gb, servers):
             getattr(self, name)[at] += amount
+
+    @property
+    def given(self) -> Column:
+        """How many servers of this very request each of them has got already."""
+        told = self.store.columns["servers"] - self.store.columns["owed_servers"]
+        told = told[: self.store.size] if self._in_store is None else told[self._in_store]
+        found: Column = self.servers - self.owed_servers - told
+        return found
 
     # --- names and words ------------------------------------------------------------------------
 
@@ -299,6 +311,7 @@ class Hosts:
             cpu_info=self.words_of("cpu_info", at),
             supported_instances=self.words_of("supported_instances", at),
             physical_networks=self.words_of("physical_networks", at),
+            pci_pools=self.words_of("pci_pools", at),
             cached_images=self.store.images_of(self.name(at)),
             metrics=self.store.metrics_of(self._row(at)),
             **facts,

@@ -1,6 +1,6 @@
 """Where the columns of the hosts live: arrays that grow, an index by name, words kept once.
 
-Memory: COLUMNS take 34 numbers or 230 bytes a host; with names, nodes, addresses and the index it is about
+Memory: COLUMNS take 36 numbers or 242 bytes a host; with names, nodes, addresses and the index it is about
 0.4 kB a host (measured: `benchmarks/scheduler.py`), so 100,000 hosts cost about 40 MB.
 No locks here: HostTable has one.
 """
@@ -125,6 +125,7 @@ class Store:
         columns["traits"][at] = words["trait_sets"].code(row.traits)
         columns["supported_instances"][at] = words["kinds"].code(row.supported_instances)
         columns["physical_networks"][at] = words["physical_networks"].code(row.physical_networks)
+        columns["pci_pools"][at] = words["pci_pools"].code(row.pci_pools)
         cpu = repr(row.cpu_info) if row.cpu_info else ""
         columns["cpu_info"][at] = words["cpus"].code(row.cpu_info, cpu)
         place = words["places"].code(row.aggregates, _key(row.aggregates))

@@ -19,6 +19,7 @@ from novalite.scheduler.filters.io_ops import IoOpsFilter
 from novalite.scheduler.filters.isolated_hosts import IsolatedHostsFilter
 from novalite.scheduler.filters.json_query import JsonFilter
 from novalite.scheduler.filters.num_instances import NumInstancesFilter
+from novalite.scheduler.filters.pci_passthrough import PciPassthroughFilter
 from novalite.scheduler.filters.physical_network import PhysicalNetworkFilter
 from novalite.scheduler.filters.retry import RetryFilter
 from novalite.scheduler.filters.same_host import DifferentHostFilter, SameHostFilter
@@ -49,6 +50,7 @@ FILTERS: dict[str, type] = {
     "IsolatedHostsFilter": IsolatedHostsFilter,
     "JsonFilter": JsonFilter,
     "NumInstancesFilter": NumInstancesFilter,
+    "PciPassthroughFilter": PciPassthroughFilter,
     "PhysicalNetworkFilter": PhysicalNetworkFilter,
     "RamFilter": RamFilter,
     "RetryFilter": RetryFilter,

@@ -9,6 +9,7 @@ from novalite.scheduler.weighers.condition import (
 )
 from novalite.scheduler.weighers.image_cache import ImageCacheLocalityWeigher
 from novalite.scheduler.weighers.metrics import MetricsWeigher
+from novalite.scheduler.weighers.pci import PCIWeigher
 from novalite.scheduler.weighers.server_group import (
     ServerGroupSoftAffinityWeigher,
     ServerGroupSoftAntiAffinityWeigher,
@@ -23,6 +24,7 @@ WEIGHERS: dict[str, type] = {
     "IoOpsWeigher": IoOpsWeigher,
     "MetricsWeigher": MetricsWeigher,
     "NumInstancesWeigher": NumInstancesWeigher,
+    "PCIWeigher": PCIWeigher,
     "RAMWeigher": RAMWeigher,
     "ServerGroupSoftAffinityWeigher": ServerGroupSoftAffinityWeigher,
     "ServerGroupSoftAntiAffinityWeigher": ServerGroupSoftAntiAffinityWeigher,

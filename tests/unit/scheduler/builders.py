@@ -7,6 +7,7 @@ from typing import Any
 from novalite.conf.load import for_tests
 from novalite.objects.flavors import Flavor
 from novalite.objects.hosts import HostRow
+from novalite.objects.pci import PciMatch, PciPool, PciRequest
 from novalite.objects.scheduling import GroupRequest, RequestSpec
 from novalite.scheduler import registry
 from novalite.scheduler.columns import Hosts
@@ -39,6 +40,16 @@ def a_spec(
 def group(policy: str, most: int = 1, **members: int) -> GroupRequest:
     """A server group with so many members on each host."""
     return GroupRequest(policy=policy, max_per_host=most, hosts=members)
+
+
+def gpus(free: int, product: str = "gpu") -> dict[str, Any]:
+    """A host with so many free devices of one kind."""
+    return {"pci_pools": (PciPool(vendor_id="v", product_id=product, free=free),)}
+
+
+def wants_gpus(count: int, product: str = "gpu") -> dict[str, Any]:
+    """A request for so many of them."""
+    return {"pci_requests": (PciRequest(alias=product, count=count, any_of=(PciMatch(product_id=product),)),)}
 
 
 def hosts(*rows: HostRow, now: float = NOW) -> Hosts:

@@ -10,7 +10,7 @@ import pytest
 from novalite.conf.load import for_tests
 from novalite.scheduler.filters import FILTERS
 from novalite.scheduler.filters.target import ForcedHost, RequestedHost
-from tests.unit.scheduler.builders import NOW, a_host, a_spec, group, hosts
+from tests.unit.scheduler.builders import NOW, a_host, a_spec, gpus, group, hosts, wants_gpus
 
 BIG = {"cap_vcpus": 32, "total_vcpus": 2}
 WIDE = {"cap_ram_mb": 3000, "total_ram_mb": 2000}
@@ -253,6 +253,11 @@ CASES += [
         {"physical_networks": ("red", "blue")},
         "physical network red",
     ),
+    ("PciPassthroughFilter", {}, {}, None),
+    ("PciPassthroughFilter", gpus(2), wants_gpus(2), None),
+    ("PciPassthroughFilter", gpus(2), wants_gpus(3), "needs 3 PCI devices of alias gpu, 2 are free"),
+    ("PciPassthroughFilter", gpus(2), wants_gpus(1, "nic"), "needs 1 PCI devices of alias nic, 0 are free"),
+    ("PciPassthroughFilter", {}, wants_gpus(1), "0 are free"),
     ("BandwidthFilter", {}, {}, None),
     ("BandwidthFilter", FAST, flavor(quota__vif_outbound_average="100000"), None),
     (

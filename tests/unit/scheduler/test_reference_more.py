@@ -6,17 +6,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from novalite.scheduler.pipeline import select
-from tests.unit.scheduler.builders import a_host, a_plan, a_spec, hosts
+from tests.unit.scheduler.builders import a_host, a_plan, a_spec, gpus, hosts, wants_gpus
 
 MORE = (
     "NumInstancesFilter", "IoOpsFilter", "AggregateTypeAffinityFilter", "AggregateMultiTenancyIsolation",
     "AggregateInstanceExtraSpecsFilter", "AggregateImagePropertiesIsolation", "ComputeCapabilitiesFilter",
     "ImagePropertiesFilter", "IsolatedHostsFilter", "PhysicalNetworkFilter", "BandwidthFilter",
-    "SimpleCIDRAffinityFilter", "JsonFilter",
+    "SimpleCIDRAffinityFilter", "JsonFilter", "PciPassthroughFilter",
 )  # fmt: skip
 WEIGHERS = (
     "IoOpsWeigher", "NumInstancesWeigher", "BuildFailureWeigher", "ImageCacheLocalityWeigher",
-    "HypervisorVersionWeigher", "MetricsWeigher",
+    "HypervisorVersionWeigher", "MetricsWeigher", "PCIWeigher",
 )  # fmt: skip
 PLAN = a_plan(
     enabled_filters=list(MORE), enabled_weighers=list(WEIGHERS), alternates=3,
@@ -58,8 +58,13 @@ def refuser(row, placed, spec):
         ("BandwidthFilter", not mbps or row.bandwidth_mbps >= mbps),
         ("SimpleCIDRAffinityFilter", near is None or row.host_ip.rsplit(".", 1)[0] == near.rsplit(".", 1)[0]),
         ("JsonFilter", query is None or row.servers + placed > 0),
+        ("PciPassthroughFilter", not gpus_of(spec) or row.pci_free >= gpus_of(spec) * (placed + 1)),
     ]  # fmt: skip
     return next((name for name, passed in checks if not passed), None)
+
+
+def gpus_of(spec):
+    return sum(one.count for one in spec.pci_requests)
 
 
 def ranked(rows, placed, spec):
@@ -71,6 +76,7 @@ def ranked(rows, placed, spec):
         ([int(spec.image_id in row.cached_images) for row in kept], 1.0),
         ([row.hypervisor_version for row in kept], 1.0),
         ([row.metrics["load"] * 1.5 if "load" in row.metrics else -3.0 for row in kept], 1.0),
+        ([placed[row.host] * gpus_of(spec) - row.pci_free for row in kept], 1.0),
     ]
     totals = [0.0] * len(kept)
     for raw, factor in weighers:
@@ -107,6 +113,7 @@ fleets = st.lists(
             "cached_images": st.sampled_from([(), ("image",), ("secret", "image")]),
             "hypervisor_version": st.sampled_from([1, 2]),
             "metrics": st.sampled_from([{}, {"load": 1.0}, {"load": 4.0, "other": 1.0}]),
+            "pci_pools": st.sampled_from([(), gpus(1)["pci_pools"], gpus(4)["pci_pools"]]),
         }
     ),
     max_size=10,
@@ -122,6 +129,7 @@ requests = st.fixed_dictionaries(
         ),
         "image_properties": st.sampled_from([{}, {}, {"os": "linux"}, {"hw_architecture": "x86_64"}]),
         "physical_networks": st.sampled_from([(), (), ("red",)]),
+        "pci_requests": st.sampled_from([(), (), wants_gpus(1)["pci_requests"], wants_gpus(2)["pci_requests"]]),
         "hints": st.sampled_from([{}, {}, {"build_near_host_ip": "10.0.0.77"}, {"query": '[">", "$servers", 0]'}]),
     }
 ).map(lambda asked: a_spec(**asked))  # fmt: skip

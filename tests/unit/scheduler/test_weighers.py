@@ -9,7 +9,7 @@ from novalite.conf.load import for_tests
 from novalite.errors import ConfigError
 from novalite.scheduler.ranking import Ranking, best
 from novalite.scheduler.weighers import WEIGHERS
-from tests.unit.scheduler.builders import a_host, a_spec, group, hosts
+from tests.unit.scheduler.builders import a_host, a_spec, gpus, group, hosts
 
 CASES = [
     ("RAMWeigher", "ram_weight_multiplier", {"used_ram_mb": 10000}, 32768, 22768),
@@ -19,13 +19,14 @@ CASES = [
     ("NumInstancesWeigher", "num_instances_weight_multiplier", {"servers": 5}, 0, 5),
     ("HypervisorVersionWeigher", "hypervisor_version_weight_multiplier", {"hypervisor_version": 6002000}, 0, 6002000),
     ("BuildFailureWeigher", "build_failure_weight_multiplier", {"failed_builds": 2}, 0, -2),
+    ("PCIWeigher", "pci_weight_multiplier", gpus(3), 0, -3),
     ("ImageCacheLocalityWeigher", "image_cache_weight_multiplier", {"cached_images": ("other", "wanted")}, 0, 1),
 ]
 
 
 @pytest.mark.parametrize(("name", "option", "busy", "of_idle", "of_busy"), CASES)
 def test_weigher_counts_free_room(name, option, busy, of_idle, of_busy):
-    value = 2.5 if name == "BuildFailureWeigher" else -2.5
+    value = 2.5 if name in ("BuildFailureWeigher", "PCIWeigher") else -2.5
     one = WEIGHERS[name](for_tests({f"scheduler.{option}": value}))
     seen = hosts(a_host("idle"), a_host("busy", **busy))
     assert one.weigh(seen, a_spec(image_id="wanted")).tolist() == [of_idle, of_busy]
