@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from novalite.objects.base import Message
+from novalite.objects.numa import HostTopology
 from novalite.objects.pci import PciDevice, PciPool
 
 
@@ -19,7 +20,8 @@ class HostInventory(Message):
     `supported_instances` are (architecture, hypervisor type, mode of guests); `bandwidth_mbps` is what its
     interfaces to physical networks carry together, 0 when that is not known. `cached_images` are ids, `metrics`
     numbers that monitors read, `failed_builds` those since the last one that succeeded. `pci_devices` are those that
-    may be given to guests.
+    may be given to guests. `pcpus` are CPUs that are dedicated, which `vcpus` leaves out; `numa` are the cells, None
+    when the hypervisor does not say.
     """
 
     host: str
@@ -46,6 +48,8 @@ class HostInventory(Message):
     metrics: dict[str, float] = Field(default_factory=dict)
     failed_builds: int = 0
     pci_devices: tuple[PciDevice, ...] = ()
+    pcpus: int = 0
+    numa: HostTopology | None = None
     uptime: str | None = None
 
 
@@ -70,7 +74,8 @@ class HostRow(Message):
     `version` grows with every change of the row, so late deltas are recognised; `generation`
     grows only when something other than use changed (inventory, zone, enabled), and is what a
     claim is checked against. `last_seen` is seconds since the epoch. `io_ops` is how many servers the host
-    is busy building, copying or imaging; `pci_pools` are the devices that are free; the other fields are as in
+    is busy building, copying or imaging; `pci_pools` are the devices that are free; `numa` and `numa_used` are a
+    HostTopology and the HostUse of it as text, which schedulers read once for many hosts; the other fields are as in
     HostInventory.
     """
 
@@ -107,6 +112,8 @@ class HostRow(Message):
     cached_images: tuple[str, ...] = ()
     metrics: dict[str, float] = Field(default_factory=dict)
     pci_pools: tuple[PciPool, ...] = ()
+    numa: str = ""
+    numa_used: str = ""
 
     @property
     def pci_free(self) -> int:

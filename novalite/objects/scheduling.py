@@ -8,6 +8,7 @@ from pydantic import Field
 
 from novalite.objects.base import Message
 from novalite.objects.flavors import Flavor
+from novalite.objects.numa import GuestTopology
 from novalite.objects.pci import PciRequest
 
 
@@ -34,7 +35,7 @@ class RequestSpec(Message):
     `excluded` are hosts already tried (host -> reason); `same_host`/`different_host` are hosts,
     resolved by the conductor from the servers named in the hints. `ignored_hosts` are never taken, whatever filters
     are enabled; `physical_networks` are those that carry the networks asked for. `group` is read when the request
-    is sent. `pci_requests`: devices of hosts that each server is to have for itself.
+    is sent. `pci_requests`: devices of hosts that each server is to have for itself; `numa`: cells and CPUs.
     """
 
     server_id: str
@@ -56,6 +57,12 @@ class RequestSpec(Message):
     image_properties: dict[str, str] = Field(default_factory=dict)
     physical_networks: tuple[str, ...] = ()
     pci_requests: tuple[PciRequest, ...] = ()
+    numa: GuestTopology | None = None
+
+    @property
+    def vcpus(self) -> int:
+        """vCPUs that one server takes of what a host's shared CPUs give: not those that have a CPU of their own."""
+        return self.flavor.vcpus if self.numa is None else self.numa.vcpus
 
     @property
     def disk_gb(self) -> int:

@@ -55,6 +55,7 @@ CODED = {
     "supported_instances": "kinds",
     "physical_networks": "physical_networks",
     "pci_pools": "pci_pools",
+    "numa": "topologies",
 }
 """Columns that hold a code, and the words it is a code of. `place` is the aggregates of a host."""
 USE = ("used_vcpus", "used_ram_mb", "used_disk_gb", "servers", "io_ops")
@@ -134,6 +135,7 @@ class Hosts:
     supported_instances: Column
     physical_networks: Column
     pci_pools: Column
+    numa: Column
     pci_free: Column
     total_vcpus: Column
     total_ram_mb: Column
@@ -312,6 +314,8 @@ class Hosts:
             supported_instances=self.words_of("supported_instances", at),
             physical_networks=self.words_of("physical_networks", at),
             pci_pools=self.words_of("pci_pools", at),
+            numa=self.words_of("numa", at),
+            numa_used=self.store.numa_used.get(self.name(at), ""),
             cached_images=self.store.images_of(self.name(at)),
             metrics=self.store.metrics_of(self._row(at)),
             **facts,

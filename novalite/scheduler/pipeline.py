@@ -21,7 +21,8 @@ from novalite.scheduler.request import need
 
 
 class Filter(Protocol):
-    """Says which hosts are fit. One with `slow = True` is shown only the hosts that others left over; one with
+    """Says which hosts are fit. One with `slow = True` is shown only the hosts that others left over, and one with a
+    method `asks(spec)` none at all when that says no; one with
     `static = True` answers the same of a host that has got a server more, and is not asked again then."""
 
     def passes(self, hosts: Hosts, spec: RequestSpec) -> Mask:
@@ -80,6 +81,8 @@ def shortlist(
     for name, one in filters.items():
         if not left:
             break
+        if (asks := getattr(one, "asks", None)) is not None and not asks(spec):
+            continue
         mask = _narrow(one, hosts, spec, alive) if getattr(one, "slow", False) else one.passes(hosts, spec)
         if mask is True:
             continue

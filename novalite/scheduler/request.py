@@ -12,7 +12,7 @@ MAX_COUNT = 10_000
 
 
 class Need(NamedTuple):
-    """What one server takes: vCPUs, MB of RAM, GB of local disk."""
+    """What one server takes: vCPUs of shared CPUs, MB of RAM, GB of local disk."""
 
     vcpus: int
     ram_mb: int
@@ -21,7 +21,7 @@ class Need(NamedTuple):
 
 def need(spec: RequestSpec) -> Need:
     """What one server of this request takes."""
-    return Need(spec.flavor.vcpus, spec.flavor.ram_mb, spec.disk_gb)
+    return Need(spec.vcpus, spec.flavor.ram_mb, spec.disk_gb)
 
 
 def check(spec: RequestSpec) -> None:

@@ -38,6 +38,8 @@ class Store:
         self.addresses: list[str] = []
         self.images: dict[str, set[str]] = {}
         self.metrics: dict[str, Column] = {}
+        self.numa_used: dict[str, str] = {}
+        """By host, what servers take of its cells; for hosts where they do."""
         self._images_of: dict[str, tuple[str, ...]] = {}
         self.index: dict[str, int] = {}
         self.columns: dict[str, Column] = {name: np.zeros(64, kind) for name, kind in COLUMNS.items()}
@@ -126,6 +128,11 @@ class Store:
         columns["supported_instances"][at] = words["kinds"].code(row.supported_instances)
         columns["physical_networks"][at] = words["physical_networks"].code(row.physical_networks)
         columns["pci_pools"][at] = words["pci_pools"].code(row.pci_pools)
+        columns["numa"][at] = words["topologies"].code(row.numa)
+        if row.numa_used:
+            self.numa_used[row.host] = row.numa_used
+        else:
+            self.numa_used.pop(row.host, None)
         cpu = repr(row.cpu_info) if row.cpu_info else ""
         columns["cpu_info"][at] = words["cpus"].code(row.cpu_info, cpu)
         place = words["places"].code(row.aggregates, _key(row.aggregates))
@@ -149,6 +156,7 @@ class Store:
         self.nodes.pop()
         self.addresses.pop()
         self._put_images(host, ())
+        self.numa_used.pop(host, None)
         self.size = last
         self._folded.clear()
 
@@ -173,6 +181,7 @@ class Store:
         other.addresses = list(self.addresses)
         other.images = {image: set(hosts) for image, hosts in self.images.items()}
         other._images_of = dict(self._images_of)
+        other.numa_used = dict(self.numa_used)
         other.metrics = {name: column[: self.size].copy() for name, column in self.metrics.items()}
         other.columns = {name: column[: self.size].copy() for name, column in self.columns.items()}
         return other

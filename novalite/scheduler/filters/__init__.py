@@ -19,6 +19,7 @@ from novalite.scheduler.filters.io_ops import IoOpsFilter
 from novalite.scheduler.filters.isolated_hosts import IsolatedHostsFilter
 from novalite.scheduler.filters.json_query import JsonFilter
 from novalite.scheduler.filters.num_instances import NumInstancesFilter
+from novalite.scheduler.filters.numa_topology import NUMATopologyFilter
 from novalite.scheduler.filters.pci_passthrough import PciPassthroughFilter
 from novalite.scheduler.filters.physical_network import PhysicalNetworkFilter
 from novalite.scheduler.filters.retry import RetryFilter
@@ -42,6 +43,7 @@ FILTERS: dict[str, type] = {
     "ComputeCapabilitiesFilter": ComputeCapabilitiesFilter,
     "ComputeFilter": ComputeFilter,
     "CoreFilter": CoreFilter,
+    "CpuBindFilter": NUMATopologyFilter,
     "DifferentHostFilter": DifferentHostFilter,
     "DiskFilter": DiskFilter,
     "HypervisorInstanceExtraSpecsFilter": HypervisorInstanceExtraSpecsFilter,
@@ -49,6 +51,7 @@ FILTERS: dict[str, type] = {
     "IoOpsFilter": IoOpsFilter,
     "IsolatedHostsFilter": IsolatedHostsFilter,
     "JsonFilter": JsonFilter,
+    "NUMATopologyFilter": NUMATopologyFilter,
     "NumInstancesFilter": NumInstancesFilter,
     "PciPassthroughFilter": PciPassthroughFilter,
     "PhysicalNetworkFilter": PhysicalNetworkFilter,

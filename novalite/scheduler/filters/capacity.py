@@ -14,20 +14,20 @@ from novalite.scheduler.columns import Hosts, Mask
 
 
 class CoreFilter:
-    """Room for the flavor's vCPUs."""
+    """Room for the flavor's vCPUs, but for those that have CPUs of their own (NUMATopologyFilter)."""
 
     def __init__(self, conf: Any) -> None:
         pass
 
     def passes(self, hosts: Hosts, spec: RequestSpec) -> Mask:
-        wanted = spec.flavor.vcpus
-        return (hosts.free_vcpus >= wanted) & (hosts.total_vcpus >= wanted)
+        wanted = spec.vcpus
+        return wanted == 0 or (hosts.free_vcpus >= wanted) & (hosts.total_vcpus >= wanted)
 
     def why(self, host: HostRow, spec: RequestSpec) -> str:
-        if 0 < host.total_vcpus < spec.flavor.vcpus:
-            return f"needs {spec.flavor.vcpus} vCPUs, the machine has {host.total_vcpus}"
+        if 0 < host.total_vcpus < spec.vcpus:
+            return f"needs {spec.vcpus} vCPUs, the machine has {host.total_vcpus}"
         free = host.cap_vcpus - host.used_vcpus
-        return f"needs {spec.flavor.vcpus} vCPUs, {free} of {host.cap_vcpus} are free"
+        return f"needs {spec.vcpus} vCPUs, {free} of {host.cap_vcpus} are free"
 
 
 class RamFilter:

@@ -7,6 +7,7 @@ from typing import Any
 from novalite.conf.load import for_tests
 from novalite.objects.flavors import Flavor
 from novalite.objects.hosts import HostRow
+from novalite.objects.numa import GuestCell, GuestTopology, HostCell, HostTopology, HostUse
 from novalite.objects.pci import PciMatch, PciPool, PciRequest
 from novalite.objects.scheduling import GroupRequest, RequestSpec
 from novalite.scheduler import registry
@@ -50,6 +51,20 @@ def gpus(free: int, product: str = "gpu") -> dict[str, Any]:
 def wants_gpus(count: int, product: str = "gpu") -> dict[str, Any]:
     """A request for so many of them."""
     return {"pci_requests": (PciRequest(alias=product, count=count, any_of=(PciMatch(product_id=product),)),)}
+
+
+def cells(*cpus: str, used: str = "") -> dict[str, Any]:
+    """A host with such cells of dedicated CPUs and 1000 MB, of which some are in use."""
+    made = tuple(HostCell(id=at, memory_mb=1000, cpus=text, dedicated=text) for at, text in enumerate(cpus))
+    taken = HostUse(pinned=used).model_dump_json() if used else ""
+    return {"numa": HostTopology(cells=made).model_dump_json(), "numa_used": taken}
+
+
+def wants_cpus(*counts: int, ram_mb: int = 100) -> dict[str, Any]:
+    """A request for a guest with so many CPUs of its own in each of its cells."""
+    numbers = iter(range(sum(counts)))
+    made = tuple(GuestCell(cpus=tuple(next(numbers) for _ in range(n)), memory_mb=ram_mb) for n in counts)
+    return {"vcpus": sum(counts), "numa": GuestTopology(cells=made, dedicated=tuple(range(sum(counts))))}
 
 
 def hosts(*rows: HostRow, now: float = NOW) -> Hosts:

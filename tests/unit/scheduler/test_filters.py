@@ -10,7 +10,17 @@ import pytest
 from novalite.conf.load import for_tests
 from novalite.scheduler.filters import FILTERS
 from novalite.scheduler.filters.target import ForcedHost, RequestedHost
-from tests.unit.scheduler.builders import NOW, a_host, a_spec, gpus, group, hosts, wants_gpus
+from tests.unit.scheduler.builders import (
+    NOW,
+    a_host,
+    a_spec,
+    cells,
+    gpus,
+    group,
+    hosts,
+    wants_cpus,
+    wants_gpus,
+)
 
 BIG = {"cap_vcpus": 32, "total_vcpus": 2}
 WIDE = {"cap_ram_mb": 3000, "total_ram_mb": 2000}
@@ -258,6 +268,18 @@ CASES += [
     ("PciPassthroughFilter", gpus(2), wants_gpus(3), "needs 3 PCI devices of alias gpu, 2 are free"),
     ("PciPassthroughFilter", gpus(2), wants_gpus(1, "nic"), "needs 1 PCI devices of alias nic, 0 are free"),
     ("PciPassthroughFilter", {}, wants_gpus(1), "0 are free"),
+    ("NUMATopologyFilter", {}, {}, None),
+    ("NUMATopologyFilter", cells("0-3"), wants_cpus(4), None),
+    ("NUMATopologyFilter", cells("0-1", "2-3"), wants_cpus(2, 2), None),
+    ("NUMATopologyFilter", {}, wants_cpus(1), "needs 1 dedicated CPUs, 100 MB in 1 cell; it tells of no cells"),
+    (
+        "NUMATopologyFilter",
+        cells("0-1", "2-3", used="1"),
+        wants_cpus(2, 2),
+        "in 2 cells; cell 0 has left 1 of 2 dedicated CPUs, 1000 of 1000 MB; cell 1 has left 2 of 2",
+    ),
+    ("CpuBindFilter", cells("0-3", used="0"), wants_cpus(4), "3 of 4 dedicated CPUs"),
+    ("CoreFilter", {"used_vcpus": 16}, wants_cpus(4), None),
     ("BandwidthFilter", {}, {}, None),
     ("BandwidthFilter", FAST, flavor(quota__vif_outbound_average="100000"), None),
     (

@@ -6,13 +6,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from novalite.scheduler.pipeline import select
-from tests.unit.scheduler.builders import a_host, a_plan, a_spec, gpus, hosts, wants_gpus
+from tests.unit.scheduler.builders import a_host, a_plan, a_spec, cells, gpus, hosts, wants_cpus, wants_gpus
 
 MORE = (
     "NumInstancesFilter", "IoOpsFilter", "AggregateTypeAffinityFilter", "AggregateMultiTenancyIsolation",
     "AggregateInstanceExtraSpecsFilter", "AggregateImagePropertiesIsolation", "ComputeCapabilitiesFilter",
     "ImagePropertiesFilter", "IsolatedHostsFilter", "PhysicalNetworkFilter", "BandwidthFilter",
     "SimpleCIDRAffinityFilter", "JsonFilter", "PciPassthroughFilter",
+    "NUMATopologyFilter",
 )  # fmt: skip
 WEIGHERS = (
     "IoOpsWeigher", "NumInstancesWeigher", "BuildFailureWeigher", "ImageCacheLocalityWeigher",
@@ -59,8 +60,12 @@ def refuser(row, placed, spec):
         ("SimpleCIDRAffinityFilter", near is None or row.host_ip.rsplit(".", 1)[0] == near.rsplit(".", 1)[0]),
         ("JsonFilter", query is None or row.servers + placed > 0),
         ("PciPassthroughFilter", not gpus_of(spec) or row.pci_free >= gpus_of(spec) * (placed + 1)),
+        ("NUMATopologyFilter", spec.numa is None or CPUS.get(row.numa, 0) >= 2 * (placed + 1)),
     ]  # fmt: skip
     return next((name for name, passed in checks if not passed), None)
+
+
+CPUS = {cells("0-1")["numa"]: 2, cells("0-5")["numa"]: 6}
 
 
 def gpus_of(spec):
@@ -114,6 +119,7 @@ fleets = st.lists(
             "hypervisor_version": st.sampled_from([1, 2]),
             "metrics": st.sampled_from([{}, {"load": 1.0}, {"load": 4.0, "other": 1.0}]),
             "pci_pools": st.sampled_from([(), gpus(1)["pci_pools"], gpus(4)["pci_pools"]]),
+            "numa": st.sampled_from(["", *CPUS]),
         }
     ),
     max_size=10,
@@ -130,6 +136,7 @@ requests = st.fixed_dictionaries(
         "image_properties": st.sampled_from([{}, {}, {"os": "linux"}, {"hw_architecture": "x86_64"}]),
         "physical_networks": st.sampled_from([(), (), ("red",)]),
         "pci_requests": st.sampled_from([(), (), wants_gpus(1)["pci_requests"], wants_gpus(2)["pci_requests"]]),
+        "numa": st.sampled_from([None, None, wants_cpus(2)["numa"]]),
         "hints": st.sampled_from([{}, {}, {"build_near_host_ip": "10.0.0.77"}, {"query": '[">", "$servers", 0]'}]),
     }
 ).map(lambda asked: a_spec(**asked))  # fmt: skip

@@ -1,0 +1,75 @@
+"""Keep servers that want cells, CPUs or pages of their own off hosts that have no place for them.
+
+It has two names: NUMATopologyFilter, and CpuBindFilter, as clouds know it that say the same by hints.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from novalite.objects import numa as objects
+from novalite.objects.hosts import HostRow
+from novalite.objects.scheduling import RequestSpec
+from novalite.scheduler import numa
+from novalite.scheduler.columns import Hosts, Mask
+from novalite.scheduler.numa import Limits
+from novalite.scheduler.numa_words import asks, has
+
+KEPT = 65_536
+"""Answers that are remembered: few hosts change between two decisions, and a fit takes far longer than a look."""
+
+
+class NUMATopologyFilter:
+    """Hosts on whose cells the server fits beside what is there (`scheduler.numa`). Servers that are on their way to a
+    host count as if they were like this one: that steers, and the claim decides."""
+
+    slow = True
+
+    def __init__(self, conf: Any) -> None:
+        pass
+
+    def asks(self, spec: RequestSpec) -> bool:
+        """Most requests want nothing of the kind."""
+        return spec.numa is not None
+
+    def passes(self, hosts: Hosts, spec: RequestSpec) -> Mask:
+        if spec.numa is None:
+            return True
+        wanted, texts = spec.numa.model_dump_json(), hosts.store.words["topologies"].values
+        used, pending = hosts.store.numa_used, hosts.given + hosts.owed_servers
+        limits = (hosts.cap_vcpus, hosts.total_vcpus, hosts.cap_ram_mb, hosts.total_ram_mb)
+        rows = zip(*(column.tolist() for column in (hosts.numa, pending, *limits)), strict=True)
+        answers = (
+            bool(texts[code]) and _fits(texts[code], used.get(hosts.name(at), ""), wanted, *numbers)
+            for at, (code, *numbers) in enumerate(rows)
+        )
+        return np.fromiter(answers, bool, len(hosts))
+
+    def why(self, host: HostRow, spec: RequestSpec) -> str:
+        assert spec.numa is not None
+        cells = objects.topology(host.numa) if host.numa else None
+        limits = Limits((host.cap_vcpus, host.total_vcpus), (host.cap_ram_mb, host.total_ram_mb))
+        return f"needs {asks(spec.numa)}; {has(cells, objects.use(host.numa_used), limits)}"
+
+
+@lru_cache(maxsize=KEPT)
+def _fits(
+    topology: str, used: str, wanted: str, servers: int, cap_vcpus: int, vcpus: int, cap_ram_mb: int, ram_mb: int
+) -> bool:
+    """Whether one more fits beside what is used and so many like it."""
+    host, guest, use = objects.topology(topology), _guest(wanted), objects.use(used)
+    limits = Limits((cap_vcpus, vcpus), (cap_ram_mb, ram_mb))
+    for _ in range(servers + 1):
+        placed = numa.fit(host, use, guest, limits)
+        if placed is None:
+            return False
+        use = objects.in_use([placed], use)
+    return True
+
+
+@lru_cache(maxsize=256)
+def _guest(text: str) -> objects.GuestTopology:
+    return objects.GuestTopology.model_validate_json(text)
