@@ -7,6 +7,7 @@ from typing import Any
 
 from oslo_config import cfg
 
+from novalite.compute import device_spec
 from novalite.compute.build import Bench
 from novalite.compute.monitors import Monitors, link_mbps
 from novalite.compute.virt.driver import Driver
@@ -22,6 +23,7 @@ class Condition:
     def __init__(self, conf: cfg.ConfigOpts, bench: Bench) -> None:
         self.bench = bench
         self.interfaces = conf.host_networks.physical_interfaces
+        self.wishes = device_spec.parse(conf.pci.device_spec)
         self.monitors = Monitors(conf.compute.monitors, self.interfaces.values())
 
     def now(self) -> dict[str, Any]:
@@ -49,6 +51,7 @@ def inventory(driver: Driver, conf: cfg.ConfigOpts, host: str, condition: Condit
         "reserved_vcpus": min(options.reserved_host_cpus, found.vcpus),
         "reserved_ram_mb": min(options.reserved_host_memory_mb, found.ram_mb),
         "reserved_disk_gb": min(-(-options.reserved_host_disk_mb // 1024), found.disk_gb),
+        "pci_devices": device_spec.offered(condition.wishes, found.pci_devices),
         **condition.now(),
     })  # fmt: skip
 

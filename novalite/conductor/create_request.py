@@ -26,6 +26,7 @@ from novalite.errors import (
 )
 from novalite.objects.flavors import Flavor
 from novalite.objects.images import Image
+from novalite.objects.pci import PciRequest
 from novalite.objects.scheduling import RequestSpec
 from novalite.objects.servers import CreateServers
 from novalite.states import BUILDING, SCHEDULING
@@ -44,6 +45,7 @@ class Resolved:
     flavor: Flavor
     image: Image | None
     public_key: str | None
+    pci_requests: tuple[PciRequest, ...] = ()
 
 
 def find_image(env: Env, session: Session, ctx: Context, image_id: str) -> Image:
@@ -137,6 +139,7 @@ def request_spec(
         physical_networks=tuple(physical),
         image_id=(resolved.image.id or None) if resolved.image else None,
         image_properties=resolved.image.properties if resolved.image else {},
+        pci_requests=resolved.pci_requests,
     )
     return spec.model_dump(mode="json", exclude={"excluded", "group"})
 

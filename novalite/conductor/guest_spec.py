@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import server_ports
+from novalite.conductor import pci_requests, server_ports
 from novalite.conductor.server_networks import offered
-from novalite.db import interfaces
+from novalite.db import interfaces, pci
 from novalite.objects.base import Record
 from novalite.objects.flavors import Flavor
 from novalite.objects.images import Image, ImageSource
@@ -20,11 +20,16 @@ if TYPE_CHECKING:
     from novalite.conductor.task import Task
 
 
-def guest_spec(env: Env, task: Task) -> GuestSpec:
-    """The spec of the task's server, which must be loaded."""
+def guest_spec(env: Env, task: Task, host: str | None = None) -> GuestSpec:
+    """The spec of the task's server, which must be loaded, for a host: by default the one that is being asked."""
     server = task.server
     assert server is not None
-    work = {"image": _source(env, task), "rescue": _rescue(env, task, server)}
+    work: Record = {"image": _source(env, task), "rescue": _rescue(env, task, server)}
+    if pci_requests.wanted([server["flavor"], server["old_flavor"], task.args.get("old"), task.args.get("new")]):
+        migration = task.args.get("migration") or server["migration_id"]
+        with env.db.read() as session:
+            where = host or task.wait_host or server["host"]
+            work["pci_devices"] = pci.given(session, where, task.server_id, migration) if where else ()
     spec = described(server).model_copy(update={**work, "vifs": server_ports.vifs(env, task.server_id)})
     if not spec.config_drive:
         return spec

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from oslo_config.cfg import ConfigOpts
 
-from novalite.conductor import periodic
+from novalite.conductor import pci_requests, periodic
 from novalite.conductor.env import Env
 from novalite.conductor.feed import Feed
 from novalite.conductor.identity import ExpireRevocations, make_signer
@@ -84,6 +84,7 @@ class ConductorManager:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.conf = conf
+        pci_requests.aliases(conf)  # what makes no sense is said at start
         self.db = db if db is not None else open_database(conf)
         self.env = Env(conf=conf, db=self.db, client=client, host=conf.host)
         self.env.feed = Feed(self.db, client, interval=0 if inline else 0.2)

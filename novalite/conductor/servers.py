@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from novalite.conductor import (
     create_request,
     deletion,
+    pci_requests,
     quota,
     reset_state,
     server_groups,
@@ -98,7 +99,8 @@ def resolve(env: Env, session: Session, ctx: Context, body: CreateServers) -> cr
             public_key = keypairs.get(session, ctx.user_id or "", body.key_name)["public_key"]
         except KeypairNotFound as error:
             raise BadRequest("Invalid key_name provided.") from error
-    return create_request.Resolved(flavor, image, public_key)
+    devices = pci_requests.requests(env.conf, flavor, image.properties if image else {})
+    return create_request.Resolved(flavor, image, public_key, devices)
 
 
 class ServersEndpoint(Servers):

@@ -11,6 +11,11 @@ OPTS = [
                help="MB of memory of the host."),
     cfg.IntOpt("disk_gb", default=10240, min=1,
                help="GB of disk of the host."),
+    cfg.MultiStrOpt("pci_devices", default=[],
+                    help='Devices that the host pretends to have, as JSON, each line a bus of its own: {"vendor_id": '
+                         '"10de", "product_id": "1eb8", "numa_node": 0, "count": 2}. With "parts": 4 and '
+                         '"part_product_id" each is a physical function with so many virtual ones. What may be given '
+                         "to guests says [pci] device_spec."),
     cfg.BoolOpt("needs_images", default=False,
                 help="Fetch images into the cache as a real driver would."),
     cfg.Opt("delays", type=Dict(Float(min=0.0)), default={},

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Integer, Update, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from novalite.db import pci
 from novalite.db.models import compute
 from novalite.db.session import run_statement
 from novalite.errors import ClaimLost
@@ -16,8 +17,8 @@ from novalite.errors import ClaimLost
 _HOSTS: Any = compute.Host.__table__
 _ALLOCATIONS: Any = compute.Allocation.__table__
 Host, Allocation = _HOSTS.c, _ALLOCATIONS.c
-_HELD = select(Allocation.server_id).where(
-    Allocation.server_id == bindparam("b_server"), Allocation.host == bindparam("b_host")
+_HELD = select(Allocation.server_id, Allocation.pci_devices).where(
+    Allocation.server_id.in_((bindparam("b_one"), bindparam("b_other"))), Allocation.host == bindparam("b_host")
 )
 _LOOK = (
     select(Host.zone, Allocation.server_id)
@@ -113,10 +114,12 @@ def release(session: Session, server_id: str, host: str | None = None) -> list[s
 def _give_back(session: Session, holder: str, host: str | None, servers: int) -> list[str]:
     mine = [Allocation.server_id == holder] + ([Allocation.host == host] if host else [])
     held = session.execute(
-        select(Allocation.host, Allocation.vcpus, Allocation.ram_mb, Allocation.disk_gb).where(*mine)
+        select(
+            Allocation.host, Allocation.vcpus, Allocation.ram_mb, Allocation.disk_gb, Allocation.pci_devices
+        ).where(*mine)
     ).all()
     freed = []
-    for name, vcpus, ram_mb, disk_gb in held:
+    for name, vcpus, ram_mb, disk_gb, devices in held:
         gone = session.execute(
             delete(_ALLOCATIONS).where(Allocation.server_id == holder, Allocation.host == name)
         )
@@ -133,6 +136,8 @@ def _give_back(session: Session, holder: str, host: str | None, servers: int) ->
                 version=Host.version + 1,
             )
         )
+        if devices:
+            pci.give_back(session, name, holder)
         freed.append(name)
     return freed
 
@@ -159,7 +164,8 @@ def release_aside(session: Session, migration_id: str) -> list[str]:
 
 
 def _hand_over(session: Session, holder: str, taker: str, host: str, servers: int) -> None:
-    if run_statement(session, _HELD, b_server=taker, b_host=host).first():
+    held = dict(run_statement(session, _HELD, b_one=taker, b_other=holder, b_host=host).all())
+    if taker in held:
         return
     moved = session.execute(
         update(_ALLOCATIONS)
@@ -173,6 +179,8 @@ def _hand_over(session: Session, holder: str, taker: str, host: str, servers: in
         .where(Host.host == host)
         .values(servers=Host.servers + servers, version=Host.version + 1)
     )
+    if held.get(holder):
+        pci.hand_over(session, host, holder, taker)
 
 
 def totals(session: Session) -> dict[str, Amount]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from novalite.db import aggregates, allocations, schema, server_migrations
+from novalite.db import aggregates, allocations, pci_check, schema, server_migrations
 from novalite.db.models.compute import Allocation, Host, Server, Task
 from novalite.db.models.migrations import Migration
 from novalite.db.models.network_services import Router
@@ -194,4 +194,8 @@ CHECKS: tuple[Callable[[Session], Iterator[str]], ...] = (
     members_are_servers,
     ports_are_where_their_servers_are,
     ports_are_where_their_routers_are,
+    pci_check.devices_belong_to_claims,
+    pci_check.devices_are_given_once,
+    pci_check.vanished_devices,
+    pci_check.free_devices_are_told,
 )

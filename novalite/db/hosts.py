@@ -9,6 +9,7 @@ from sqlalchemy import and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from novalite.db import pci
 from novalite.db.capacity import capacity
 from novalite.db.models.base import now
 from novalite.db.models.compute import Allocation, Host, Server, Service, Task, new_id
@@ -27,9 +28,17 @@ _UNIMPORTANT = ("disk_available_least_gb", "uptime", "cached_images", "metrics",
 
 def record(session: Session, inventory: HostInventory) -> bool:
     """Store what a host reports; True when something that matters to placement changed."""
-    told = inventory.model_dump(mode="json")
-    lesser = {k: told[k] for k in _UNIMPORTANT}
     row = session.execute(select(Host).where(Host.host == inventory.host)).scalar_one_or_none()
+    had_devices = row is not None and row.pci_pools is not None
+    changed = _record(session, inventory, row)
+    if inventory.pci_devices or had_devices:  # others pay nothing for it
+        changed = pci.report(session, inventory.host, inventory.pci_devices) or changed
+    return changed
+
+
+def _record(session: Session, inventory: HostInventory, row: Host | None) -> bool:
+    told = inventory.model_dump(mode="json", exclude={"pci_devices"})
+    lesser = {k: told[k] for k in _UNIMPORTANT}
     values = {k: told[k] for k in _REPORTED} | capacity(told, row.aggregates if row is not None else None)
     if row is None:
         try:
@@ -132,6 +141,7 @@ _ROW = {
     "physical_networks": Host.physical_networks,
     "cached_images": Host.cached_images,
     "metrics": Host.metrics,
+    "pci_pools": Host.pci_pools,
     "io_ops": _BUSY,
 }
 
@@ -173,7 +183,7 @@ def _host_row(record: dict[str, Any]) -> HostRow:
     record["traits"] = tuple(record["traits"] or ())
     for name in ("aggregates", "cpu_info", "metrics"):
         record[name] = record[name] or {}
-    for name in ("supported_instances", "physical_networks", "cached_images"):
+    for name in ("supported_instances", "physical_networks", "cached_images", "pci_pools"):
         record[name] = tuple(record[name] or ())
     return HostRow(**record)
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from novalite.db.models.compute import Allocation, Host, Server, Service, Task
 from novalite.db.models.migrations import Migration
+from novalite.db.models.pci import PciDevice
 from novalite.db.session import Database
 
 BATCH = 500
@@ -47,7 +48,10 @@ def _hosts(session: Session, before: datetime) -> int:
     """Hosts whose service was deleted and that carry nothing."""
     service = select(Service.id).where(Service.host == Host.host, Service.binary == "nova-compute")
     claim = select(Allocation.host).where(Allocation.host == Host.host)
-    return _count(session, delete(Host).where(Host.updated_at < before, ~exists(service), ~exists(claim)))
+    gone = _count(session, delete(Host).where(Host.updated_at < before, ~exists(service), ~exists(claim)))
+    if gone:
+        _count(session, delete(PciDevice).where(~exists(select(Host.id).where(Host.host == PciDevice.host))))
+    return gone
 
 
 def _count(session: Session, statement: Any) -> int:

@@ -10,6 +10,7 @@ from novalite.objects.base import Message
 from novalite.objects.flavors import Flavor
 from novalite.objects.host_networks import Vif
 from novalite.objects.images import ImageSource
+from novalite.objects.pci import GivenDevice
 
 
 class CreateServers(Message):
@@ -135,6 +136,7 @@ class GuestSpec(Message):
 
     `rescue` None: it is not being rescued. `vifs` in the order in which the guest finds its network cards.
     `security_groups` (names), `floating_ips` and `admin_pass` are there only where the guest is to read them.
+    `pci_devices`: what it has of the host that this is told to.
     """
 
     id: str
@@ -162,6 +164,7 @@ class GuestSpec(Message):
     root_device_name: str | None = None
     security_groups: tuple[str, ...] = ()
     floating_ips: tuple[str, ...] = ()
+    pci_devices: tuple[GivenDevice, ...] = ()
     admin_pass: str | None = Field(default=None, repr=False)
 
 

@@ -12,11 +12,13 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from novalite.conductor.task import CommitStep, Flow, HostStep, Step
-from novalite.db import allocations
+from novalite.db import allocations, pci_check
 from novalite.db.models.compute import Allocation, Host, Server, Task
 from novalite.db.models.migrations import Migration
+from novalite.db.models.pci import PciDevice
 from novalite.db.session import Database
 from novalite.errors import NovaliteError, Unavailable
 from novalite.rpc.bus import DaemonKilled
@@ -130,6 +132,7 @@ def check_invariants(cloud: Cloud) -> None:
         held = {(a.server_id, a.host) for a in session.execute(select(Allocation)).scalars()}
         totals = allocations.totals(session)
         migrations = session.execute(select(Migration)).scalars().all()
+        devices = check_devices(session)
     assert open_tasks == [], f"tasks left open: {open_tasks}"
     busy = [(s.id, s.task_state) for s in servers if s.task_state is not None]
     assert busy == [], f"servers left busy: {busy}"
@@ -150,6 +153,18 @@ def check_invariants(cloud: Cloud) -> None:
         guests = {g.server_id for g in cloud.driver(name).guests()}
         kept = {s for s, h in left_behind(servers, migrations) if h == name}
         assert guests == {s for s, h in placed if h == name} | kept, f"guests on {name} differ from servers"
+        owners = {m.uuid: m.server_id for m in migrations if m.source_host != m.dest_host}  # those who stay have two
+        for server_id in guests:
+            mine = {a for a, h, s in devices if h == name and owners.get(s, s) == server_id}
+            assert set(cloud.driver(name).guest(server_id).devices) == mine, "a guest has other devices than its server"
+
+
+def check_devices(session: Session) -> list[tuple[str, str, str]]:
+    """(address, host, holder) of the PCI devices that are somebody's; the rules of `db check` hold."""
+    rules = (pci_check.devices_belong_to_claims, pci_check.devices_are_given_once, pci_check.free_devices_are_told)
+    assert [sentence for rule in rules for sentence in rule(session)] == []
+    found = select(PciDevice.address, PciDevice.host, PciDevice.holder).where(PciDevice.holder.is_not(None))
+    return [(address, host, holder) for address, host, holder in session.execute(found)]
 
 
 def left_behind(servers: Sequence[Server], migrations: Sequence[Migration]) -> set[tuple[str, str]]:

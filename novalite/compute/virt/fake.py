@@ -14,7 +14,7 @@ from typing import Any
 from oslo_config import cfg
 
 from novalite.compute.config_drive import ConfigDrives
-from novalite.compute.virt import fake_consoles, fake_disks, fake_images, fake_insight, fake_resize
+from novalite.compute.virt import fake_consoles, fake_disks, fake_images, fake_insight, fake_pci, fake_resize
 from novalite.compute.virt.driver import BaseImage, Guest, Watcher
 from novalite.compute.virt.fake_faults import Faults
 from novalite.compute.virt.fake_state import Journal
@@ -52,7 +52,7 @@ class FakeGuest:
     """One guest. `saved`: suspended, its memory on disk. `history` is a letter per thing its console
     shows: b boot, d shutdown, c crash, n NMI, p password changed. `image` and `rescue` are ids: of the
     image its root disk was made of, and of the one it is being rescued with. `vifs`: ids of the ports it is
-    plugged into. `drive`: texts by path of its config drive. `aside`: see fake_resize."""
+    plugged into. `drive`: texts by path of its config drive. `aside`: see fake_resize. `devices`: PCI addresses."""
 
     name: str
     hostname: str
@@ -68,6 +68,7 @@ class FakeGuest:
     vifs: list[str] = field(default_factory=list)
     drive: dict[str, str] = field(default_factory=dict)
     aside: dict[str, Any] | None = None
+    devices: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, spec: GuestSpec) -> FakeGuest:
@@ -105,7 +106,7 @@ class FakeGuest:
         return "".join(parts)
 
 
-class FakeDriver(fake_consoles.Consoles):
+class FakeDriver(fake_consoles.Consoles, fake_pci.Devices):
     """Implements `driver.Driver`; see its docstrings. `fail` and `delay` make it behave badly."""
 
     name = "fake"
@@ -117,6 +118,7 @@ class FakeDriver(fake_consoles.Consoles):
         self.needs_networks = False
         self.drives = ConfigDrives(conf)
         self.faults = Faults(options.delays, self._path(options.failures_file))
+        self.pulled = set()
         self._lock = threading.Lock()
         self._guests: dict[str, FakeGuest] = {}
         self._watcher: Watcher | None = None
@@ -177,7 +179,7 @@ class FakeDriver(fake_consoles.Consoles):
             disk_gb=options.disk_gb, disk_available_least_gb=options.disk_gb,
             cpu_info={"arch": "x86_64", "model": "fake", "vendor": "novalite", "features": [],
                       "topology": {"sockets": 1, "cores": options.vcpus, "threads": 1}},
-            uptime=uptime(),
+            pci_devices=self.pci_devices(), uptime=uptime(),
         )  # fmt: skip
 
     def guests(self) -> list[Guest]:
@@ -211,6 +213,7 @@ class FakeDriver(fake_consoles.Consoles):
         """A guest as it would be made, off."""
         made = FakeGuest.of(spec)
         made.drive = fake_disks.drive(self.drives, spec)
+        made.devices = self.plug_devices(spec)
         return made
 
     def guest(self, server_id: str) -> FakeGuest:
@@ -240,6 +243,7 @@ class FakeDriver(fake_consoles.Consoles):
         if hard and spec.id in self._guests:
             self._guests[spec.id].settle(spec.flavor)
             self._guests[spec.id].vifs = [vif.port_id for vif in spec.vifs]
+            self._guests[spec.id].devices = self.plug_devices(spec)
         self._act("reboot", spec, PowerState.RUNNING, "b" if hard else "db", again=True)
 
     def pause_guest(self, spec: GuestSpec) -> None:
@@ -281,6 +285,7 @@ class FakeDriver(fake_consoles.Consoles):
     def redefine_guest(self, spec: GuestSpec, start: bool) -> None:
         """Takes the flavor's processors and memory."""
         self._change("resize_start", spec.id, lambda guest: guest.become(spec.flavor))
+        self._guests[spec.id].devices = self.plug_devices(spec)
         if start:
             self._act("start", spec, PowerState.RUNNING, "b")
 

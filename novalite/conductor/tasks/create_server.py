@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import placement, server_groups, server_ports
+from novalite.conductor import claiming, placement, server_groups, server_ports
 from novalite.conductor.env import Env
 from novalite.conductor.guest_spec import guest_spec
 from novalite.conductor.task import CommitStep, Flow, HostStep, Step, Task
@@ -68,7 +68,7 @@ def claim(env: Env, task: Task, session: Session) -> str:
         if host in task.facts.get("excluded", {}) or not (group is None or group.allows(host)):
             continue
         try:
-            zone = allocations.claim(session, task.server_id, host, candidate["generation"], amount, force=forced)
+            zone = claiming.take(session, task.server_id, candidate, amount, spec, force=forced)
         except ClaimLost:
             continue
         _place(task, session, host, candidate["node"], zone)
@@ -108,7 +108,7 @@ def discard_on(env: Env, task: Task, host: str) -> None:
     """Tell a host that the server's guest is not to be there, and wait for nothing."""
     with env.db.read() as session:
         task.load_server(session)
-    work = HostWork(task_id=task.id, attempt=task.attempt, verb="discard", server=guest_spec(env, task))
+    work = HostWork(task_id=task.id, attempt=task.attempt, verb="discard", server=guest_spec(env, task, host))
     with suppress(NovaliteError):  # recovery of that host compares its guests with ours
         env.client.of(Guests, host=host).destroy(task.ctx, work)
 

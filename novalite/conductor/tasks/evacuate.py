@@ -52,7 +52,7 @@ def prepare(env: Env, session: Session, asked: Asked) -> Prepared:
         raise ComputeServiceInUse(host=server["host"])
     image = _image(env, session, server)
     flavor = Flavor(**server["flavor"])
-    wanted = moving.spec(session, asked, flavor, host, bool(params.get("force")))
+    wanted = moving.spec(env, session, asked, flavor, host, bool(params.get("force")))
     args, changes = moving.begin(session, asked, EVACUATION, wanted, flavor)
     more = {"image": image.model_dump(mode="json"), "stop": _ends_off(server, params)}
     return Prepared(args={**args, **more}, changes={**changes, "progress": 0, "rescue": None})

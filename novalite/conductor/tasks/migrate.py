@@ -55,7 +55,7 @@ def to_another_host(
     if server["flavor"].get("ephemeral_gb"):
         raise ServerNotMovable(server_id=server["id"], reason="its ephemeral disk cannot be taken along")
     _check_others(env, session, server)
-    args, changes = moving.begin(session, asked, kind, moving.spec(session, asked, new, host), new)
+    args, changes = moving.begin(session, asked, kind, moving.spec(env, session, asked, new, host), new)
     name = f"{server['name'][:245]}-migrating"
     image = server_images.create(env, session, asked.ctx, server, name, server["project_id"])
     return Prepared(

@@ -12,7 +12,15 @@ from typing import Any
 from sqlalchemy import select as sql_select
 from sqlalchemy.orm import Session
 
-from novalite.conductor import create_request, resizing, server_groups, server_networks, server_ports
+from novalite.conductor import (
+    claiming,
+    create_request,
+    pci_requests,
+    resizing,
+    server_groups,
+    server_networks,
+    server_ports,
+)
 from novalite.conductor.env import Env
 from novalite.conductor.guest_spec import guest_spec
 from novalite.conductor.task import Asked, Task
@@ -49,7 +57,7 @@ def exists(session: Session, host: str) -> bool:
 
 
 def spec(
-    session: Session, asked: Asked, flavor: Flavor, host: str | None = None, forced: bool = False
+    env: Env, session: Session, asked: Asked, flavor: Flavor, host: str | None = None, forced: bool = False
 ) -> dict[str, Any]:
     """What the scheduler is asked: as for a new server like this one of that flavor, in the zone that it was asked
     for. `forced`: on that host, whatever the filters say."""
@@ -61,7 +69,8 @@ def spec(
         scheduler_hints=living(session, server["scheduler_hints"] or {}),
     )  # fmt: skip
     like = Image(id=server["image_id"] or "", properties=server["image_properties"] or {})
-    resolved = create_request.Resolved(flavor, like, server["public_key"])
+    devices = pci_requests.requests(env.conf, flavor, like.properties)
+    resolved = create_request.Resolved(flavor, like, server["public_key"], devices)
     physical = server_networks.physical_of(session, server["id"])
     made = create_request.request_spec(session, asked.ctx, body, resolved, physical)
     more = {"server_id": server["id"], "project_id": server["project_id"], "ignored_hosts": [server["host"]]}
@@ -115,7 +124,7 @@ def claim(task: Task, session: Session, busy: str) -> str:
         if host in task.facts["excluded"] or not (group is None or group.allows(host)):
             continue
         try:
-            zone = allocations.claim(session, task.server_id, host, candidate["generation"], amount, force=forced)
+            zone = claiming.take(session, task.server_id, candidate, amount, wanted, force=forced)
         except ClaimLost:
             continue
         place = {"dest_host": host, "dest_node": candidate["node"], "dest_ip": hosts.address(session, host)}
@@ -162,6 +171,6 @@ def ask_later(env: Env, task: Task, host: str, verb: str) -> None:
     of what it sees."""
     with env.db.read() as session:
         task.load_server(session)
-    work = HostWork(task_id=task.id, attempt=task.attempt, verb=verb, server=guest_spec(env, task))
+    work = HostWork(task_id=task.id, attempt=task.attempt, verb=verb, server=guest_spec(env, task, host))
     with suppress(NovaliteError):  # the comparison of power states tells how it is
         env.client.of(Guests, host=host).power(task.ctx, work)

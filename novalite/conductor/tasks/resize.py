@@ -11,13 +11,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import create_request, placement, resizing
+from novalite.conductor import claiming, create_request, pci_requests, placement, resizing
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, CommitStep, Flow, HostStep, Prepared, Step, Task
 from novalite.conductor.tasks import migrate
 from novalite.conductor.tasks.create_server import CandidatesLost
 from novalite.context import Context
-from novalite.db import allocations, flavors, hosts, server_migrations, servers
+from novalite.db import allocations, flavors, hosts, pci, server_migrations, servers
 from novalite.db.models.base import now
 from novalite.errors import (
     BadRequest,
@@ -49,7 +49,7 @@ def prepare(env: Env, session: Session, asked: Asked) -> Prepared:
     resizing.charge(session, env.conf, server, new)
     if not env.conf.allow_resize_to_same_host:
         return migrate.to_another_host(env, session, asked, "resize", new)
-    spec = request_spec(server, new)
+    spec = request_spec(env, server, new)
     left, _ = resizing.give_up(session, server)  # of a resize whose server was reset by hand
     numbers = flavors.numbers(session, (old.flavor_id, new.flavor_id))
     migration = server_migrations.create(
@@ -114,8 +114,9 @@ def check(old: Flavor, new: Flavor, image: Image | None, has_image: bool) -> Non
         create_request.check_image(image, new)
 
 
-def request_spec(server: Record, new: Flavor) -> RequestSpec:
+def request_spec(env: Env, server: Record, new: Flavor) -> RequestSpec:
     """What the scheduler is asked: as for a new server of that flavor, on the server's own host."""
+    properties = server["image_properties"] or {}
     return RequestSpec(
         server_id=server["id"],
         flavor=new,
@@ -123,7 +124,8 @@ def request_spec(server: Record, new: Flavor) -> RequestSpec:
         availability_zone=server["pinned_availability_zone"],
         requested_host=server["host"],
         requested_node=server["node"],
-        image_properties=server["image_properties"] or {},
+        image_properties=properties,
+        pci_requests=pci_requests.requests(env.conf, new, properties),
     )
 
 
@@ -149,7 +151,7 @@ def claim(env: Env, task: Task, session: Session) -> dict[str, Any]:
     for candidate in candidates:
         host = candidate["host"]
         try:
-            allocations.claim(session, task.server_id, host, candidate["generation"], wanted)
+            claiming.take(session, task.server_id, candidate, wanted, task.args["spec"])
         except ClaimLost:
             continue
         place = {"dest_host": host, "dest_node": candidate["node"], "dest_ip": hosts.address(session, host)}
@@ -200,9 +202,19 @@ def settle(env: Env, task: Task, session: Session) -> None:
 def ask(env: Env, task: Task, work: HostWork, flavor: Record, start: bool) -> None:
     """Ask the host for its part, with the flavor that the guest is to have afterwards."""
     params = {"migration": task.args["migration"], "old_flavor": task.args["old"], "start": start}
-    server = work.server.model_copy(update={"flavor": Flavor(**flavor)})
+    server = work.server.model_copy(update={"flavor": Flavor(**flavor), **_devices(env, task, flavor)})
     told = work.model_copy(update={"server": server, "params": params})
     env.client.of(Guests, host=task.wait_host).resize(task.ctx, told)
+
+
+def _devices(env: Env, task: Task, flavor: Record) -> Record:
+    """The field of a spec, when one of the flavors has devices: the server may have two places on this host, and those
+    of the old flavor are its migration's."""
+    if not pci_requests.wanted([task.args["old"], task.args["new"]]) or task.wait_host is None:
+        return {}
+    holder = task.args["migration"] if flavor == task.args["old"] else task.server_id
+    with env.db.read() as session:
+        return {"pci_devices": pci.given(session, task.wait_host, holder)}
 
 
 def _ask_for(flavor: str) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import create_request, server_ports
+from novalite.conductor import create_request, pci_requests, server_ports
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, CommitStep, Flow, HostStep, Prepared, Step, Task
 from novalite.conductor.tasks import create_server, power
@@ -42,7 +42,7 @@ def prepare(env: Env, session: Session, asked: Asked) -> Prepared:
         return Prepared(args=args)
     image = _image(env, session, server, args["image_id"])
     zone = params["availability_zone"] if "availability_zone" in params else server["pinned_availability_zone"]
-    spec = _spec(session, asked, image, zone, params.get("host"))
+    spec = _spec(env, session, asked, image, zone, params.get("host"))
     place = {"availability_zone": server["availability_zone"]}
     more = {"image": image.model_dump(mode="json"), "spec": spec, "place": place}
     return Prepared(args={**args, **more}, changes={"pinned_availability_zone": zone})
@@ -61,7 +61,9 @@ def _image(env: Env, session: Session, server: Record, image_id: str | None) -> 
     return image
 
 
-def _spec(session: Session, asked: Asked, image: Image, zone: str | None, host: str | None) -> dict[str, Any]:
+def _spec(
+    env: Env, session: Session, asked: Asked, image: Image, zone: str | None, host: str | None
+) -> dict[str, Any]:
     """What the scheduler is asked. Raises BadRequest for a place that does not exist, Conflict for one that
     contradicts itself."""
     server = asked.server
@@ -73,9 +75,10 @@ def _spec(session: Session, asked: Asked, image: Image, zone: str | None, host: 
     if host and zone and hosts.zone(session, host) != zone:
         raise Conflict(f'Host "{host}" is not in the availability zone "{zone}".')
     properties = {"properties": server["image_properties"] or {}}
-    resolved = create_request.Resolved(
-        Flavor(**server["flavor"]), image.model_copy(update=properties), server["public_key"]
-    )
+    flavor = Flavor(**server["flavor"])
+    devices = pci_requests.requests(env.conf, flavor, properties["properties"])
+    like = image.model_copy(update=properties)
+    resolved = create_request.Resolved(flavor, like, server["public_key"], devices)
     made = create_request.request_spec(session, asked.ctx, body, resolved)
     return {**made, "server_id": server["id"], "project_id": server["project_id"]}
 

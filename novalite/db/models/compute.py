@@ -81,6 +81,7 @@ class Host(Base):
     cached_images: Mapped[Any] = mapped_column(JsonText, nullable=True)
     metrics: Mapped[Any] = mapped_column(JsonText, nullable=True)
     failed_builds: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    pci_pools: Mapped[Any] = mapped_column(JsonText, nullable=True)
     uptime: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -170,6 +171,7 @@ class Allocation(Base):
     """What one server takes from one host; the sum over a host equals its `used_*`.
 
     `server_id` may be the uuid of a migration: the place that a server keeps until its resize is confirmed.
+    `pci_devices`: how many rows of that table belong to it.
     """
 
     __tablename__ = "allocations"
@@ -179,6 +181,7 @@ class Allocation(Base):
     vcpus: Mapped[int] = mapped_column(Integer)
     ram_mb: Mapped[int] = mapped_column(Integer)
     disk_gb: Mapped[int] = mapped_column(BigInteger)  # a sum of three numbers of a flavor
+    pci_devices: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
