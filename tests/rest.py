@@ -36,7 +36,7 @@ class Rest:
         sent = dict(headers or {})
         if self.token is not None:
             sent.setdefault("X-Auth-Token", self.token)
-        if not path.startswith(("/identity", "/image/", "/network/")):
+        if not path.startswith(("/identity", "/image/", "/network/", "/placement")):
             path = "/v2.1" + path
             if version is not None:
                 sent.setdefault("OpenStack-API-Version", f"compute {version}")

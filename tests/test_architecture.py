@@ -49,9 +49,10 @@ RULES = {
     "guest_metadata": Rule((), "it is what a guest reads, made from a message"),
     "daemon": Rule(("conf", "health", "rpc.bus"), "it runs any daemon"),
     "db": Rule((), "functions over a session; what they are for is decided in conductor/"),
-    "conductor": Rule(("db", "rpc", "conf", "identity", "images", "scheduler.numa", "scheduler.pci"),
+    "conductor": Rule(("db", "rpc", "conf", "identity", "images", "placement", "scheduler.numa", "scheduler.pci"),
                       "it decides; others it asks by RPC",
-                      but_not=("identity.api", "identity.embedded", "images.api", "images.embedded")),
+                      but_not=("identity.api", "identity.embedded", "images.api", "images.embedded",
+                               "placement.api")),
     "scheduler": Rule(("rpc",), "it proposes from what it is told: no database, no driver, no API"),
     "compute": Rule(("rpc", "pump", "conf.load", "guest_metadata", "identity.port", "images.port",
                      "networks.on_host", "scheduler.numa", "scheduler.pci"),
@@ -64,9 +65,11 @@ RULES = {
     "images": Rule(("rpc",), "a companion knows the bus and itself"),
     "networks": Rule(("rpc",), "a companion knows the bus and itself"),
     "volumes": Rule(("rpc",), "a companion knows the bus and itself"),
+    "placement": Rule((), "pure functions over resource providers"),
     "identity.api": Rule(("rpc", "identity", *FRAME), "routes ask the conductor through rpc.client"),
     "networks.api": Rule(("rpc", "networks.port", *FRAME), "routes ask the conductor by rpc.client"),
     "images.api": Rule(("rpc", "images", "identity.port", *FRAME), "routes ask the conductor by rpc.client"),
+    "placement.api": Rule(("rpc", "placement", *FRAME), "routes ask the conductor by rpc.client"),
     "cli": Rule(("cmd",), "the command line is a client of the public API"),
 }  # fmt: skip
 """By folder or file, the longest match counts. `cmd` wires everything and has no rule."""
@@ -74,7 +77,7 @@ RULES = {
 LIBRARIES = {
     "sqlalchemy": ("db", "conductor", "cmd"),
     "alembic": ("db", "cmd"),
-    "flask": ("api", "identity.api", "images.api", "networks.api"),
+    "flask": ("api", "identity.api", "images.api", "networks.api", "placement.api"),
     "libvirt": ("compute.virt.libvirt",),
     "oslo_messaging": ("rpc", "cmd"),
     "numpy": ("scheduler",),

@@ -1,4 +1,4 @@
-"""create_app: one Flask application that serves compute, identity, image and network on one port."""
+"""create_app: one Flask application that serves compute, identity, image, network and placement on one port."""
 
 from __future__ import annotations
 
@@ -70,8 +70,13 @@ NOUNS = (
 """Modules of this package with a table `ROUTES`."""
 
 POLICIES = ("novalite.api.policies", "novalite.identity.api.policies", "novalite.images.api.policies",
-            "novalite.networks.api.policies")  # fmt: skip
-COMPANIONS = ("novalite.identity.api", "novalite.images.api", "novalite.networks.api")
+            "novalite.networks.api.policies", "novalite.placement.api.policies")  # fmt: skip
+COMPANIONS = (
+    "novalite.identity.api",
+    "novalite.images.api",
+    "novalite.networks.api",
+    "novalite.placement.api",
+)
 """Packages with `blueprint(runtime)`; they name their own URL prefix. None: the cloud has no such service."""
 
 

@@ -20,7 +20,7 @@ from novalite.errors import BadRequest, Forbidden, TooLarge, Unauthorized
 LOG = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
 _REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
-_WANTS_TOKEN = ("/v2.1", "/v2", "/identity", "/image", "/network")
+_WANTS_TOKEN = ("/v2.1", "/v2", "/identity", "/image", "/network", "/placement")
 
 
 def public(view: F) -> F:

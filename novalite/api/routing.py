@@ -199,8 +199,9 @@ def _body(row: Row, version: Version) -> Any:
 JSON_TYPES = ("application/json", "application/vnd.openstack.compute+json")
 
 
-def read_json(kinds: tuple[str, ...] = JSON_TYPES) -> Any:
-    """The request's JSON, of one of these types; BadRequest or UnsupportedMediaType with a sentence."""
+def read_json(kinds: tuple[str, ...] = JSON_TYPES, broken: str = "The request body is not valid JSON") -> Any:
+    """The request's JSON, of one of these types; BadRequest or UnsupportedMediaType with a sentence, which begins
+    with `broken` for what is no JSON."""
     raw = request.get_data(cache=False)
     if not raw:
         raise BadRequest("The request must have a body.")
@@ -215,7 +216,7 @@ def read_json(kinds: tuple[str, ...] = JSON_TYPES) -> Any:
     try:
         data = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise BadRequest(f"The request body is not valid JSON: {error.msg} (line {error.lineno}).") from None
+        raise BadRequest(f"{broken}: {error.msg} (line {error.lineno}).") from None
     if b"\\u0000" in raw:
         raise BadRequest("The request body must not contain null characters.")
     _refuse_deep(raw, data)

@@ -25,6 +25,7 @@ SERVICES = (
     ("identity", "keystone", "/identity/v3"),
     ("compute", "nova", "/v2.1"),
     ("image", "glance", "/image"),
+    ("placement", "placement", "/placement"),
 )
 """Type, name and path of every service that is always there."""
 NETWORK = ("network", "neutron", "/network")

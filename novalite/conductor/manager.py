@@ -55,6 +55,7 @@ ENDPOINTS = (
     ("novalite.conductor.images", "ImagesEndpoint"),
     ("novalite.conductor.networks.endpoint", "NetworksEndpoint"),
     ("novalite.conductor.networks.wanted", "WantedNetworksEndpoint"),
+    ("novalite.conductor.resource_providers.endpoint", "ResourceProvidersEndpoint"),
 )
 """Every noun a conductor answers for."""
 

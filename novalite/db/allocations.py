@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Integer, Update, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from novalite.db import pci
@@ -181,6 +182,70 @@ def _hand_over(session: Session, holder: str, taker: str, host: str, servers: in
     )
     if held.get(holder):
         pci.hand_over(session, host, holder, taker)
+
+
+# --- what others than flows give and take (Placement)
+
+
+def assign(session: Session, holder: str, host: str, before: Amount, after: Amount, servers: int) -> bool:
+    """A holder that has `before` on a host has `after` from now on; `servers` is how many more the host carries.
+    Compared like a claim, in one statement, but only what grows needs room. False when there is none.
+
+    Raises ClaimLost when the holder no longer has `before`: the caller, who read it, starts again.
+    """
+    grown = Amount(
+        after.vcpus - before.vcpus, after.ram_mb - before.ram_mb, after.disk_gb - before.disk_gb
+    )
+    room = []
+    if grown.vcpus > 0:
+        room.append(Host.used_vcpus + grown.vcpus <= Host.cap_vcpus)
+    if grown.ram_mb > 0:
+        room.append(Host.used_ram_mb + grown.ram_mb <= Host.cap_ram_mb)
+    if grown.disk_gb > 0:
+        room.append(Host.used_disk_gb + grown.disk_gb <= Host.cap_disk_gb)
+    taken = session.execute(
+        update(_HOSTS)
+        .where(Host.host == host, *room)
+        .values(
+            used_vcpus=Host.used_vcpus + grown.vcpus,
+            used_ram_mb=Host.used_ram_mb + grown.ram_mb,
+            used_disk_gb=Host.used_disk_gb + grown.disk_gb,
+            servers=Host.servers + servers,
+            version=Host.version + 1,
+        )
+    )
+    if taken.rowcount == 0:  # type: ignore[attr-defined]
+        return False
+    _write_down(session, holder, host, before, after)
+    return True
+
+
+NOTHING = Amount(0, 0, 0)
+
+
+def _write_down(session: Session, holder: str, host: str, before: Amount, after: Amount) -> None:
+    mine = (Allocation.server_id == holder, Allocation.host == host)
+    if before == NOTHING:
+        try:
+            with session.begin_nested():
+                session.execute(insert(_ALLOCATIONS).values(server_id=holder, host=host, **vars(after)))
+        except IntegrityError:
+            raise ClaimLost(host=host) from None
+        return
+    same = (
+        *mine,
+        Allocation.vcpus == before.vcpus,
+        Allocation.ram_mb == before.ram_mb,
+        Allocation.disk_gb == before.disk_gb,
+    )
+    if after == NOTHING:
+        done = session.execute(delete(_ALLOCATIONS).where(*same))
+    elif after == before:
+        return
+    else:
+        done = session.execute(update(_ALLOCATIONS).where(*same).values(**vars(after)))
+    if done.rowcount == 0:  # type: ignore[attr-defined]
+        raise ClaimLost(host=host)
 
 
 def totals(session: Session) -> dict[str, Amount]:

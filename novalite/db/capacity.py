@@ -24,13 +24,14 @@ def capacity(facts: Mapping[str, Any], aggregates: Mapping[str, Mapping[str, str
     return {
         f"cap_{resource}": max(
             0,
-            int((facts[resource] - facts[f"reserved_{resource}"]) * _ratio(aggregates, key, facts[ratio])),
+            int((facts[resource] - facts[f"reserved_{resource}"]) * ratio_of(aggregates, key, facts[ratio])),
         )
         for resource, (ratio, key) in RATIOS.items()
     }
 
 
-def _ratio(aggregates: Mapping[str, Mapping[str, str]] | None, key: str, own: float) -> float:
+def ratio_of(aggregates: Mapping[str, Mapping[str, str]] | None, key: str, own: float) -> float:
+    """The ratio that counts: what aggregates say under `key`, else the host's `own`."""
     said = []
     for metadata in (aggregates or {}).values():
         try:

@@ -13,6 +13,7 @@ from novalite.db import pci
 from novalite.db.capacity import capacity
 from novalite.db.models.base import now
 from novalite.db.models.compute import Allocation, Host, Server, Service, Task, new_id
+from novalite.db.placement import overrides
 from novalite.db.server_migrations import exists_for
 from novalite.db.session import run_statement
 from novalite.objects.hosts import HostInventory, HostRow
@@ -28,7 +29,8 @@ _UNIMPORTANT = ("disk_available_least_gb", "uptime", "cached_images", "metrics",
 
 def record(session: Session, inventory: HostInventory) -> bool:
     """Store what a host reports; True when something that matters to placement changed."""
-    row = session.execute(select(Host).where(Host.host == inventory.host)).scalar_one_or_none()
+    query = select(Host).where(Host.host == inventory.host).execution_options(populate_existing=True)
+    row = session.execute(query).scalar_one_or_none()
     had_devices = row is not None and row.pci_pools is not None
     changed = _record(session, inventory, row)
     if inventory.pci_devices or had_devices:  # others pay nothing for it
@@ -39,7 +41,10 @@ def record(session: Session, inventory: HostInventory) -> bool:
 def _record(session: Session, inventory: HostInventory, row: Host | None) -> bool:
     told = inventory.model_dump(mode="json", exclude={"pci_devices"})
     lesser = {k: told[k] for k in _UNIMPORTANT}
-    values = {k: told[k] for k in _REPORTED} | capacity(told, row.aggregates if row is not None else None)
+    values = {k: told[k] for k in _REPORTED}
+    if row is not None and row.overrides:
+        values |= overrides.over(row.overrides, values)
+    values |= capacity(values, row.aggregates if row is not None else None)
     if row is None:
         try:
             with session.begin_nested():
@@ -57,15 +62,16 @@ def _record(session: Session, inventory: HostInventory, row: Host | None) -> boo
         if changed:
             session.execute(update(Host).where(Host.host == inventory.host).values(**changed))
         return False
-    session.execute(
+    done: Any = session.execute(
         update(Host)
-        .where(Host.host == inventory.host)
+        .where(Host.host == inventory.host, Host.generation == row.generation)
         .values(
             version=Host.version + 1, generation=Host.generation + 1, updated_at=now(), **values, **lesser
         )
         .execution_options(synchronize_session=False)
     )
-    return True
+    # Aggregates or an operator changed the row meanwhile: what follows from them has to be made of the new ones.
+    return True if done.rowcount else record(session, inventory)
 
 
 def add_new(session: Session, inventories: Iterable[HostInventory], seen: float) -> None:

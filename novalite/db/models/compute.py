@@ -41,6 +41,7 @@ class Host(Base):
 
     `version` counts every change, `generation` those that are not mere use; see objects.hosts.HostRow.
     `zone` and `aggregates` (name to metadata) follow from the aggregates it is in; db/aggregates.py keeps them.
+    `overrides` is what operators set by the Placement API against what the host says: see db/placement/overrides.py.
     """
 
     __tablename__ = "hosts"
@@ -82,6 +83,7 @@ class Host(Base):
     metrics: Mapped[Any] = mapped_column(JsonText, nullable=True)
     failed_builds: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     pci_pools: Mapped[Any] = mapped_column(JsonText, nullable=True)
+    overrides: Mapped[Any] = mapped_column(JsonText, nullable=True)
     uptime: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
