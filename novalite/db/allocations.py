@@ -240,6 +240,7 @@ def _write_down(session: Session, holder: str, host: str, before: Amount, after:
     )
     if after == NOTHING:
         done = session.execute(delete(_ALLOCATIONS).where(*same))
+        pci.give_back(session, host, holder)
     elif after == before:
         return
     else:
