@@ -98,7 +98,7 @@ class Plan:
         return replace(
             self,
             routers=tuple(one for one in made.values() if one is not None),
-            carried=tuple(routers.carried(one, made[one.id]) for one in wanted.routers),
+            carried=tuple(routers.carried(one, made[one.id], there) for one in wanted.routers),
         )
 
     def without_routers(self, failed: Mapping[str, str], absent: Container[str] = (), waiting: bool = False) -> Plan:

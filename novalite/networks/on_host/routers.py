@@ -6,7 +6,7 @@ Nothing else is in it, so it can forward nothing into a network that it has no l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_interface, ip_network
 
@@ -72,14 +72,17 @@ def router(wanted: HostRouter, networks: Mapping[str, HostNetwork]) -> Router | 
     )
 
 
-def carried(wanted: HostRouter, made: Router | None) -> CarriedRouter:
-    """What can be said of a router that was made so; None: it had nothing to do."""
+def carried(wanted: HostRouter, made: Router | None, networks: Container[str]) -> CarriedRouter:
+    """What can be said of a router that was made so; None: it had nothing to do. Ports of one that is switched off are
+    as they are to be, if only their `networks` are here: clients wait for ACTIVE before they take them away."""
     there = {leg.port_id for leg in made.legs} if made else set()
+    if not wanted.admin_up:
+        there = {leg.port_id for leg in wanted.legs if leg.admin_up and leg.network_id in networks}
     return CarriedRouter(
         id=wanted.id,
         whole=wanted.admin_up and there >= {leg.port_id for leg in wanted.legs if leg.admin_up},
         port_ids=tuple(sorted(there)),
-        floating=wanted.floating if wanted.gateway in there else (),
+        floating=wanted.floating if wanted.admin_up and wanted.gateway in there else (),
     )
 
 

@@ -233,7 +233,9 @@ def test_a_router_of_a_host(golden):
     assert made.refused == {OUTSIDE: "no interface of this host belongs to the physical network office"}
     down = router.model_copy(update={"admin_up": False})
     made = plan(state.model_copy(update={"routers": (down,)}), HERE, {})
-    assert (made.routers, made.carried[0].whole) == ((), False)
+    (said,) = made.carried
+    assert (made.routers, said.whole, said.floating) == ((), False, ())
+    assert set(said.port_ids) == {leg.port_id for leg in down.legs if leg.network_id != OUTSIDE}
 
 
 def test_a_vlan_is_made_of_its_interface_and_anew_when_its_number_or_interface_is_another():
