@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,9 @@ def settings(conf: cfg.ConfigOpts) -> Host:
         interfaces=dict(own.physical_interfaces),
         lease=own.dhcp_lease_seconds,
         namespace=own.namespace,
+        switch=own.switch,
+        datapath=own.openvswitch_datapath,
+        ovsdb=own.ovsdb,
     )
 
 
@@ -54,10 +58,10 @@ def _machine(conf: cfg.ConfigOpts) -> NetworkHost:
     return NetworkHost(settings(conf), Path(conf.state_path) / "networks")
 
 
-def _obstacle() -> str | None:
+def _obstacle(conf: cfg.ConfigOpts) -> str | None:
     from novalite.networks.on_host.host import obstacle
 
-    return obstacle()
+    return obstacle(settings(conf))
 
 
 class GuestNetworks:
@@ -74,7 +78,7 @@ class GuestNetworks:
         self.conf, self.host, self.needed = conf, host, needed
         self._conductor = client.of(WantedNetworks)
         self._machine: Any = machine or (_machine(conf) if needed else None)
-        self._find_obstacle = obstacle or _obstacle
+        self._find_obstacle = obstacle or partial(_obstacle, conf)
         self.problem: str | None = None
         self._wanted: HostNetworks | None = None
         self._ports: frozenset[str] = frozenset()

@@ -11,7 +11,17 @@ OPTS = [
                      "for the same numbers is not free."),
     cfg.DictOpt("physical_interfaces", default={},
                 help="Interface of this host on each physical network, as name:interface. It belongs to novalite "
-                     "alone, and has no address of its own."),
+                     "alone, and has no address of its own. With Open vSwitch it may also be a bridge of your own "
+                     "there, or a port of one."),
+    cfg.StrOpt("switch", default="linuxbridge", choices=["linuxbridge", "openvswitch"],
+               help="What carries networks from this host to others: the kernel's own devices, or Open vSwitch. Guests "
+                    "are on Linux bridges with their firewall either way; hosts of both kinds carry VXLAN networks "
+                    "together."),
+    cfg.StrOpt("openvswitch_datapath", default="system", choices=["system", "netdev"],
+               help="Where Open vSwitch switches: system, in its kernel module, or netdev, in its own process."),
+    cfg.StrOpt("ovsdb", default="",
+               help="How ovs-vsctl reaches the database of Open vSwitch, such as unix:/run/openvswitch/db.sock. Empty: "
+                    "as it does by itself."),
     cfg.BoolOpt("routers", default=True,
                 help="Whether this host may carry routers of projects. One with an external network is carried only "
                      "where that network's physical network has an interface."),

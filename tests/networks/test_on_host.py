@@ -326,24 +326,44 @@ def test_a_network_that_cannot_be_made_harms_no_other(world):
     assert set(machine.apply(wanted(*ports, networks=networks)).ports) == {ports[0].id, ports[1].id}
 
 
-def test_two_machines_are_one_network_over_vxlan(tmp_path):
-    with World(tmp_path, 2) as world:
+@pytest.mark.parametrize("switches", [("linuxbridge",) * 2, ("openvswitch",) * 2, ("linuxbridge", "openvswitch")])
+def test_two_machines_are_one_network_over_vxlan(tmp_path, switches):
+    with World(tmp_path, 2, *switches) as world:
         here, there = a_port(5), a_port(6)
         first, second = world.machines
         both = {"web": ("10.9.0.5", "10.9.0.6")}
-        first.apply(wanted(here, networks=(a_network(peers=(a_peer(second.address, 6),)),), members=both))
-        second.apply(wanted(there, networks=(a_network(peers=(a_peer(first.address, 5),)),), members=both))
+        groups = (a_group(PING, GroupRule(direction="ingress", protocol="tcp")),)
+        nets = [(a_network(peers=(a_peer(peer.address, port),)),) for peer, port in ((second, 6), (first, 5))]
+        first.apply(wanted(here, networks=nets[0], members=both, groups=groups))
+        second.apply(wanted(there, networks=nets[1], members=both, groups=groups))
         one, other = world.guest(0, here), world.guest(1, there)
         assert one.lease()["ip"] == "10.9.0.5"
+        heard = other.hears(one.lease)
+        assert [frame for frame in heard if frame[23:24] == b"\x11"] == [], "DHCP does not cross"
         assert other.lease()["ip"] == "10.9.0.6"
         assert one.pings(other.ip, count=3)
         assert one.run("busybox", "ping", "-c1", "-s", "1400", other.ip).returncode == 0
-        second.apply(wanted(there, networks=(a_network(peers=(a_peer(first.address, 5),)),), groups=(a_group(),)))
+        server = other.serves("hello")
+        assert one.reads(other.ip) == "hello\n"
+        server.terminate()
+        server.communicate()
+        honest = udp(mac(6), mac(5), "10.9.0.5", "10.9.0.6", (7, 7), b"honest")
+        forged = udp(mac(6), mac(5), "10.9.0.9", "10.9.0.6", (7, 7), b"forged")
+        second.apply(wanted(there.model_copy(update={"port_security": False}), networks=nets[1]))
+        heard = other.hears(lambda: one.send(forged, arp(mac(5), mac(5), "10.9.0.6", "10.9.0.6"), honest), 0.3)
+        assert honest in heard
+        assert [frame for frame in heard if frame == forged or frame[12:14] == b"\x08\x06"] == []
+        second.apply(wanted(there, networks=nets[1], groups=(a_group(),)))
         assert not one.pings(other.ip)
         assert other.pings(one.ip)
         # the other port moves away: nothing more is sent there
+        assert first.sends_to(NET) == {second.address}
         first.apply(wanted(here))
-        assert "dst 10.77.0.2" not in first.run("bridge", "fdb", "show", "dev", names.tunnel(NET)).stdout
+        assert first.sends_to(NET) == set()
+        for machine, guest in zip(world.machines, world.guests, strict=True):
+            machine.run("ip", "link", "del", guest.tap)
+            machine.apply(NOTHING)
+            machine.comes_down_to({"lo", "fab0"})
 
 
 def test_a_vlan_is_a_tag_on_the_wire_where_the_kernel_has_them_and_is_refused_elsewhere(tmp_path):
@@ -375,8 +395,9 @@ def test_a_vlan_is_a_tag_on_the_wire_where_the_kernel_has_them_and_is_refused_el
             machine.comes_down_to({"lo", "fab0", "wire"})
 
 
-def test_a_flat_network_is_the_wire_of_its_interface(tmp_path):
-    with World(tmp_path, 2) as world:
+@pytest.mark.parametrize("switches", [("linuxbridge",) * 2, ("linuxbridge", "openvswitch")])
+def test_a_flat_network_is_the_wire_of_its_interface(tmp_path, switches):
+    with World(tmp_path, 2, *switches) as world:
         network = a_network(type="flat", segmentation_id=None, physical_network="office", mtu=1500)
         ports = a_port(5), a_port(6)
         for machine in world.machines:
@@ -387,7 +408,7 @@ def test_a_flat_network_is_the_wire_of_its_interface(tmp_path):
         one.address()
         other.address()
         assert one.pings(other.ip)
-        machine = world.machines[0]
-        machine.run("ip", "link", "del", one.tap)
-        machine.apply(NOTHING)
-        machine.comes_down_to({"lo", "fab0", "wire"})
+        for machine, guest in zip(world.machines, world.guests, strict=True):
+            machine.run("ip", "link", "del", guest.tap)
+            machine.apply(NOTHING)
+            machine.comes_down_to({"lo", "fab0", "wire"})

@@ -37,10 +37,13 @@ NOTHING = HostNetworks(host="here")
 FLOATING = ("203.0.113.20", "10.9.0.5")
 
 
+BOTH = pytest.mark.parametrize("world", ["linuxbridge", "openvswitch"], indirect=True)
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """Two machines with a wire to the outside."""
-    with World(tmp_path, 2) as made:
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
+    """Two machines with a wire to the outside, where BOTH says so with one switch and with the other."""
+    with World(tmp_path, 2, *[getattr(request, "param", "linuxbridge")] * 2) as made:
         for machine in made.machines:
             machine.wire(made.fabric)
         yield made
@@ -62,6 +65,7 @@ def a_guest(world: World, number: int = 5, machine: int = 0) -> Guest:
     return guest
 
 
+@BOTH
 def test_guests_reach_the_outside_as_their_router_and_are_reached_by_their_floating_address(world, outside):
     machine = world.machines[0]
     made = machine.apply(routed(a_port(5), a_port(6)))
@@ -147,6 +151,7 @@ def test_without_translation_and_with_routes_of_its_own(world, outside):
     assert guest.pings("203.0.113.1")
 
 
+@BOTH
 def test_a_restart_of_the_daemon_loses_no_packet_and_a_reboot_makes_all_again(world, outside):
     machine, state = world.machines[0], routed(a_port(5), router=a_router(floating=[FLOATING]))
     machine.apply(state)
@@ -167,6 +172,7 @@ def test_a_restart_of_the_daemon_loses_no_packet_and_a_reboot_makes_all_again(wo
     wait_for("the router is back", lambda: outside.pings("203.0.113.20"), 10)
 
 
+@BOTH
 def test_nothing_is_left_of_a_router_that_is_deleted(world, outside):
     machine = world.machines[0]
     machine.apply(routed(router=a_router(floating=[FLOATING])))
@@ -179,6 +185,7 @@ def test_nothing_is_left_of_a_router_that_is_deleted(world, outside):
     assert not outside.pings("203.0.113.10")
 
 
+@BOTH
 def test_a_router_that_moves_takes_its_addresses_along(world, outside):
     here, there = world.machines
     floating = a_router(floating=[FLOATING])

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from deploy.dev.openvswitch import DEVICES, OpenVswitch
 from deploy.dev.processes import started, wait_for
 from novalite.networks.on_host import names
 from novalite.networks.on_host.host import NetworkHost
@@ -56,7 +57,7 @@ class Space:
         return subprocess.Popen(["ip", "netns", "exec", self.name, *words], stdin=subprocess.PIPE,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
 
-    def hears(self, act: Callable[[], None], seconds: float = 1.0) -> list[bytes]:
+    def hears(self, act: Callable[[], object], seconds: float = 1.0) -> list[bytes]:
         """Frames that came while something was done, and for `seconds` more."""
         listening = self.popen(sys.executable, frames.__file__, "eth0", "listen", str(seconds + 5))
         assert listening.stdout is not None
@@ -108,6 +109,16 @@ class Guest(Space):
         """Whether it has any answer."""
         return self.run("busybox", "ping", "-c", str(count), "-W", str(wait), to, check=False).returncode == 0
 
+    def reads(self, to: str) -> str:
+        """What a TCP server at port 7 of an address says: nothing when it is not reached, or frames arrive spoilt."""
+        return self.run("timeout", "2", "busybox", "nc", to, "7", check=False).stdout
+
+    def serves(self, text: str) -> subprocess.Popen[str]:
+        """Such a server; it has begun."""
+        process = self.popen("busybox", "nc", "-ll", "-p", "7", "-e", "echo", text)
+        wait_for("it listens", lambda: ":7 " in self.run("ss", "-ltn").stdout, 10)
+        return process
+
     def send(self, *what: bytes) -> None:
         """Frames as they are."""
         words = [frame.hex() for frame in what]
@@ -136,9 +147,10 @@ class Outside(Space):
 
 
 class Machine(Space):
-    """A hypervisor host with address `10.77.0.N` on the fabric, and the part of its daemon that makes networks."""
+    """A hypervisor host with address `10.77.0.N` on the fabric, and the part of its daemon that makes networks.
+    `switch` is that of `Host`."""
 
-    def __init__(self, fabric: Space, number: int, folder: Path) -> None:
+    def __init__(self, fabric: Space, number: int, folder: Path, switch: str) -> None:
         super().__init__()
         self.address = f"10.77.0.{number}"
         self.folder = folder / f"machine{number}"
@@ -151,6 +163,11 @@ class Machine(Space):
         for name in ("iptables", "ip6tables"):  # bridges of others are none of our business
             self.run("sysctl", "-qw", f"net.bridge.bridge-nf-call-{name}=0")
         self.settings: dict[str, Any] = {}
+        self.ovs: OpenVswitch | None = None
+        if switch == "openvswitch":
+            self.ovs = OpenVswitch(self.name, self.folder / "ovs").start()
+            self.ovs.take("fab0", f"{self.address}/24")
+            self.settings |= {"switch": switch, "datapath": "netdev", "ovsdb": self.ovs.database}
         self.daemon: NetworkHost | None = None
 
     def apply(self, wanted: HostNetworks, thorough: bool = False) -> Plan:
@@ -178,8 +195,17 @@ class Machine(Space):
         self.daemon = None
 
     def links(self) -> set[str]:
-        """Names of its devices."""
-        return {one["ifname"] for one in json.loads(self.run("ip", "-j", "link").stdout)}
+        """Names of its devices, but for those that come with Open vSwitch itself."""
+        return {one["ifname"] for one in json.loads(self.run("ip", "-j", "link").stdout)} - DEVICES
+
+    def sends_to(self, network_id: str) -> set[str]:
+        """Addresses of the hosts to which it leads frames of a network."""
+        if self.ovs is None:
+            shown = self.run("bridge", "fdb", "show", "dev", names.tunnel(network_id)).stdout.split()
+            return {address for word, address in itertools.pairwise(shown) if word == "dst"}
+        ports = self.ovs.tell("list-ports", names.switch(network_id)).split()
+        tunnels = [one for one in ports if one.startswith(names.TUNNEL)]
+        return {self.ovs.tell("get", "Interface", one, "options:remote_ip").strip('"\n') for one in tunnels}
 
     def comes_down_to(self, left: set[str]) -> None:
         """Wait until these are its devices: what was in a namespace that ended is taken down by and by."""
@@ -193,22 +219,27 @@ class Machine(Space):
     def close(self) -> None:
         """With its daemon and servers."""
         self.apply(HostNetworks(host="any"))
+        if self.ovs is not None:
+            self.ovs.stop()
         super().close()
 
 
 class World:
-    """Some machines; guests are closed with it.
+    """Some machines, each with the switch that is named for it, or with Linux bridges; guests are closed with it.
 
-        with World(tmp_path, 2) as world:
+        with World(tmp_path, 2, "openvswitch") as world:
             world.machines[0].apply(wanted)
             guest = world.guest(0, port)
     """
 
-    def __init__(self, folder: Path, machines: int = 1) -> None:
+    def __init__(self, folder: Path, machines: int = 1, *switches: str) -> None:
         self.fabric = Space()
         self.fabric.run("ip", "link", "add", "fab", "type", "bridge", "stp_state", "0", "forward_delay", "0")
         self.fabric.run("ip", "link", "set", "fab", "up")
-        self.machines = [Machine(self.fabric, number, folder) for number in range(1, machines + 1)]
+        kinds = [*switches, *["linuxbridge"] * machines]
+        self.machines = [Machine(self.fabric, number, folder, kinds[number - 1]) for number in range(1, machines + 1)]
+        for machine in self.machines if "openvswitch" in kinds else ():  # as a network card does: checksums are whole
+            machine.run("ethtool", "-K", "fab0", "tx", "off")
         self.guests: list[Guest] = []
 
     def guest(self, machine: int, port: LocalPort) -> Guest:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from novalite.errors import NovaliteError
 
 PACKAGES = {"ip": "iproute2", "bridge": "iproute2", "nft": "nftables", "dnsmasq": "dnsmasq-base",
+            "ovs-vsctl": "openvswitch-switch", "ethtool": "ethtool",
             "nsenter": "util-linux", "unshare": "util-linux", "flock": "util-linux"}  # fmt: skip
 """Debian package of each program."""
 SECONDS = 30.0

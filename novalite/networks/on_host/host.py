@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from novalite.networks.on_host import dnsmasq, links, metadata, names, router_spaces
+from novalite.networks.on_host import dnsmasq, links, metadata, names, openvswitch, router_spaces
 from novalite.networks.on_host.commands import PACKAGES, Commands, NetworkCommandFailed, find
 from novalite.networks.on_host.plan import Host, Plan, plan
 from novalite.networks.on_host.ruleset import HOOKS, Ruleset, removal, transaction
+from novalite.networks.on_host.switching import Cable, Present
 from novalite.objects.host_networks import HostNetworks
 
 LOG = logging.getLogger(__name__)
@@ -20,9 +22,9 @@ FOLLOWED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 """There when br_netfilter is."""
 
 
-def obstacle() -> str | None:
-    """Why this host cannot have networks, in words for its operator; None when it can."""
-    missing = [tool for tool in TOOLS if find(tool) is None]
+def obstacle(settings: Host | None = None) -> str | None:
+    """Why this host cannot have networks, so set, in words for its operator; None when it can."""
+    missing = [tool for tool in (*TOOLS, *_tools(settings or Host(""))) if find(tool) is None]
     if missing:
         packages = sorted({PACKAGES[tool] for tool in missing})
         return f"{', '.join(missing)} missing: apt-get install {' '.join(packages)}"
@@ -31,6 +33,13 @@ def obstacle() -> str | None:
     if not FOLLOWED.exists():
         return "the kernel module br_netfilter is not loaded: modprobe br_netfilter"
     return None
+
+
+def _tools(settings: Host) -> tuple[str, ...]:
+    """What Open vSwitch needs more."""
+    if settings.switch != "openvswitch":
+        return ()
+    return ("ovs-vsctl", "ethtool") if settings.datapath == "netdev" else ("ovs-vsctl",)
 
 
 def _capable(number: int) -> bool:
@@ -46,6 +55,7 @@ class NetworkHost:
     def __init__(self, settings: Host, folder: Path) -> None:
         self.settings = settings
         self._commands = Commands(settings.namespace)
+        self._switch = openvswitch.OpenVswitch(self._commands, settings.ovsdb, settings.datapath)
         self._servers = dnsmasq.Servers(folder, self._commands)
         self._routers = router_spaces.Routers(folder.with_name(f"{folder.name}-routers"), self._commands)
         self._proxy = metadata.MetadataProxy(folder.with_name(f"{folder.name}-metadata"))
@@ -62,11 +72,16 @@ class NetworkHost:
         zones = links.zones(found)
         there = {name: one for name, one in self.settings.interfaces.items() if one in found}
         made = plan(wanted, replace(self.settings, interfaces=there), zones)
-        if not made.bridges and not zones:
+        if made.bridges or zones:
+            self._firewall(made.rules, thorough)  # before anything that it is to guard
+        present = self._switched(found)
+        left = any(name.startswith(names.CABLE) for name in found) or (present is not None and present.ours)
+        if not made.bridges and not zones and not left:
             self._withdraw()
             return made
-        self._firewall(made.rules, thorough)  # before anything that it is to guard
         made = made.without(self._devices(made, found))
+        if present is not None:
+            made = made.without(self._switch.converge(made.switches, present))
         joining, failed = self._servers.converge(made.servers, set(found))
         self._commands.batch("ip", joining)
         self._commands.batch("bridge", links.forwarding(made, found))
@@ -77,16 +92,36 @@ class NetworkHost:
 
     def _devices(self, made: Plan, found: links.Links) -> dict[str, str]:
         """Bridges and tunnels; answers the networks that could not be made, and why: the others do not suffer."""
+        failed: dict[str, str] = {}
         try:
             self._commands.batch("ip", links.steps(made, found))
         except NetworkCommandFailed as error:
-            failed = links.missing(made, self._look())
+            tagged = {one.bridge for one in made.vlans}
+            failed = {one: f"no VLAN (802.1q) can be had here: {error.sentence}" if names.bridge(one) in tagged
+                      else error.sentence for one in links.missing(made, self._look())}  # fmt: skip
             if not failed:
                 raise
-            tagged = {one.bridge for one in made.vlans}
-            return {one: f"no VLAN (802.1q) can be had here: {error.sentence}" if names.bridge(one) in tagged
-                    else error.sentence for one in failed}  # fmt: skip
-        return {}
+        self._plug(links.loose(made.without(failed), found))
+        return failed
+
+    def _plug(self, loose: Sequence[Cable]) -> None:
+        """Join cables to their bridges, fit for what is at their other end."""
+        if self.settings.datapath == "netdev":  # which takes checksums as they are: the kernel must have made them
+            for cable in loose:
+                self._commands.run(["ethtool", "-K", cable.name, "tx", "off"])
+        self._commands.batch("ip", links.joining(loose))
+
+    def _switched(self, found: links.Links) -> Present | None:
+        """What Open vSwitch does; None where it is not used. What is left of it there, before somebody decided so,
+        goes."""
+        if self.settings.switch == "openvswitch":
+            return self._switch.look()
+        if any(name.startswith((names.SWITCH, names.CABLE)) for name in found):
+            try:
+                self._switch.converge((), self._switch.look())
+            except NetworkCommandFailed as error:
+                LOG.warning("What was in Open vSwitch of this host could not be removed from it: %s", error)
+        return None
 
     def _tell_guests(self, wanted: HostNetworks, made: Plan) -> None:
         """A network is no worse for guests that cannot read about themselves: it is said, and tried again."""

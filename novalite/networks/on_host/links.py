@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from novalite.networks.on_host import names
 from novalite.networks.on_host.plan import FLOOD, Bridge, Plan, Tunnel, Vlan
+from novalite.networks.on_host.switching import Cable
 
 ALIAS = "novalite"
 
@@ -28,6 +29,7 @@ class Link:
     facts: Mapping[str, object] = field(default_factory=dict)
     forward: frozenset[tuple[str, str]] = frozenset()
     parent: str | None = None
+    up: bool = True
 
 
 Links = Mapping[str, Link]
@@ -46,6 +48,7 @@ def read(links: str, forwarding: str) -> dict[str, Link]:
         found[name] = Link(
             name, info.get("info_kind", ""), one.get("master"), one["mtu"], one.get("ifalias", ""),
             info.get("info_data", {}), frozenset(forward.get(name, ())), one.get("link"),
+            "UP" in one.get("flags", ()),
         )  # fmt: skip
     return found
 
@@ -78,7 +81,24 @@ def steps(plan: Plan, links: Links) -> list[str]:
     for interface, master in plan.uplinks.items():
         if interface in links and links[interface].master != master:
             lines.append(f"link set dev {interface} master {master} up")
+    for cable in plan.cables:
+        lines += _cable(cable, links.get(cable.name))
+    for interface in {one.uplink for one in plan.switches} & links.keys():
+        if (links[interface].master or "").startswith(names.BRIDGE):
+            lines.append(f"link set dev {interface} nomaster")
+        if not links[interface].up:
+            lines.append(f"link set dev {interface} up")
     return lines + _removals(plan, links)
+
+
+def loose(plan: Plan, links: Links) -> list[Cable]:
+    """Cables that are not, or not yet, ports of their bridges: the last thing that is done to one."""
+    return [one for one in plan.cables if one.name not in links or links[one.name].master != one.bridge]
+
+
+def joining(cables: Iterable[Cable]) -> list[str]:
+    """For `ip -batch`: to their bridges."""
+    return [f"link set dev {one.name} addrgenmode none master {one.bridge} up" for one in cables]
 
 
 def _bridge(bridge: Bridge, link: Link | None) -> list[str]:
@@ -131,6 +151,14 @@ def _vlan(vlan: Vlan, link: Link | None) -> list[str]:
     return lines
 
 
+def _cable(cable: Cable, link: Link | None) -> list[str]:
+    name, far, mtu = cable.name, cable.far, cable.mtu
+    if link is None:
+        return [f"link add name {name} mtu {mtu} type veth peer name {far} mtu {mtu}",
+                f"link set dev {far} addrgenmode none up"]  # fmt: skip
+    return [f"link set dev {one} mtu {mtu}" for one in (name, far)] if link.mtu != mtu else []
+
+
 def _tagged(vlan: Vlan, link: Link) -> bool:
     """Whether it is that tag of that interface."""
     return (link.parent, link.facts.get("id")) == (vlan.parent, vlan.number)
@@ -146,6 +174,7 @@ def missing(plan: Plan, links: Links) -> set[str]:
     """Networks whose bridge, tunnel or VLAN is not there as planned."""
     tunnels = {one.bridge: one for one in plan.tunnels}
     vlans = {one.bridge: one for one in plan.vlans}
+    cables = {one.bridge: one.name for one in plan.cables}
     found = set()
     for bridge in plan.bridges:
         link, tunnel = links.get(bridge.name), tunnels.get(bridge.name)
@@ -154,6 +183,7 @@ def missing(plan: Plan, links: Links) -> set[str]:
         if (vlan := vlans.get(bridge.name)) is not None:
             end = links.get(vlan.name)
             whole = end is not None and _tagged(vlan, end) and end.master == bridge.name
+        whole = whole and cables.get(bridge.name, bridge.name) in links
         if link is None or link.alias != alias(bridge) or not whole:
             found.add(bridge.network_id)
     return found
@@ -177,15 +207,16 @@ def forwarding(plan: Plan, links: Links) -> list[str]:
 
 def _removals(plan: Plan, links: Links) -> list[str]:
     """Ours that nobody wants. A bridge that still has a guest's tap stays until that guest is gone."""
-    wanted = {one.name for one in plan.bridges} | {one.name for one in plan.tunnels} | {one.name for one in plan.vlans}
+    wanted = {one.name for one in plan.bridges} | {one.name for one in plan.tunnels}
+    wanted |= {one.name for one in plan.vlans} | {one.name for one in plan.cables}
     ours = [link for link in links.values() if _is_ours(link, links) and link.name not in wanted]
-    gone = [f"link del dev {link.name}" for link in ours if link.kind in ("vxlan", "vlan")]
+    gone = [f"link del dev {link.name}" for link in ours if link.kind in ("vxlan", "vlan", "veth")]
     for link in ours:
         ports = _ports(link.name, links)
         if link.kind != "bridge" or any(port.startswith(names.TAP) for port in ports):
             continue
         gone += [f"link set dev {port} nomaster" for port in ports
-                 if not port.startswith((names.TUNNEL, names.VLAN, names.DHCP, names.ROUTER))]  # fmt: skip
+                 if not port.startswith((names.TUNNEL, names.VLAN, names.CABLE, names.DHCP, names.ROUTER))]  # fmt: skip
         gone.append(f"link del dev {link.name}")
     return gone
 
@@ -195,6 +226,8 @@ def _is_ours(link: Link, links: Links) -> bool:
         master = links.get(link.master or "")
         free = master is None or master.alias.startswith(f"{ALIAS}:")
         return free and link.name.startswith((names.TUNNEL, names.VLAN))
+    if link.kind == "veth":
+        return link.name.startswith(names.CABLE)
     return link.kind == "bridge" and link.alias.startswith(f"{ALIAS}:")
 
 

@@ -6,6 +6,7 @@ Rules of the firewall go by the prefixes. Taps are called as everybody's tools e
 from __future__ import annotations
 
 BRIDGE, TUNNEL, VLAN, DHCP, ROUTER, TAP = "nlb", "nlv", "nlw", "nld", "nlr", "tap"
+SWITCH, CABLE, FAR = "nls", "nlo", "nlq"
 ID_LENGTH = 11
 
 
@@ -22,6 +23,21 @@ def tunnel(network_id: str) -> str:
 def vlan(network_id: str) -> str:
     """Its way to others over a physical network, behind a tag."""
     return VLAN + network_id[:ID_LENGTH]
+
+
+def switch(owner: str) -> str:
+    """The bridge of Open vSwitch for a network, or for what many of them share."""
+    return SWITCH + owner[:ID_LENGTH]
+
+
+def cable(network_id: str) -> str:
+    """The bridge's end of the cable to Open vSwitch."""
+    return CABLE + network_id[:ID_LENGTH]
+
+
+def far(network_id: str) -> str:
+    """The other end of that cable."""
+    return FAR + network_id[:ID_LENGTH]
 
 
 def dhcp(network_id: str) -> str:

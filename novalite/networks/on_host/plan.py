@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 
-from novalite.networks.on_host import dhcp, names, routers
+from novalite.networks.on_host import dhcp, names, routers, switching
 from novalite.networks.on_host.ruleset import Ruleset, ruleset
 from novalite.objects.host_networks import CarriedRouter, HostNetwork, HostNetworks, LocalPort
 
@@ -19,13 +19,17 @@ FLOOD = "00:00:00:00:00:00"
 class Host:
     """What an operator decides for a host. `address`: its end of tunnels; `interfaces`: physical network ->
     interface that belongs to it; `lease`: seconds of a DHCP lease; `namespace`: path of the network namespace that
-    guests are in, "" for the daemon's own."""
+    guests are in, "" for the daemon's own; `switch`: what carries networks to other hosts, "linuxbridge" or
+    "openvswitch", of which `datapath` and `ovsdb` are its kind and how its database is reached."""
 
     address: str
     vxlan_port: int = 4789
     interfaces: Mapping[str, str] = field(default_factory=dict)
     lease: int = 86400
     namespace: str = ""
+    switch: str = "linuxbridge"
+    datapath: str = "system"
+    ovsdb: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,16 @@ class Vlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """`uplinks`: interface -> the bridge it is a port of; `ports`: port id -> its network; `refused`: network or router
+    """`uplinks`: interface -> the bridge it is a port of; `cables` and `switches` are there in place of these three
+    where Open vSwitch carries networks; `ports`: port id -> its network; `refused`: network or router
     -> why it cannot be had here; `carried`: what can be said of the routers; `unfinished`: there is more to do."""
 
     bridges: tuple[Bridge, ...] = ()
     tunnels: tuple[Tunnel, ...] = ()
     vlans: tuple[Vlan, ...] = ()
     uplinks: Mapping[str, str] = field(default_factory=dict)
+    cables: tuple[switching.Cable, ...] = ()
+    switches: tuple[switching.Switch, ...] = ()
     servers: tuple[dhcp.Server, ...] = ()
     routers: tuple[routers.Router, ...] = ()
     carried: tuple[CarriedRouter, ...] = ()
@@ -86,6 +93,7 @@ class Plan:
             self,
             tunnels=tuple(one for one in self.tunnels if one.bridge not in gone),
             vlans=tuple(one for one in self.vlans if one.bridge not in gone),
+            cables=tuple(one for one in self.cables if one.bridge not in gone),
             servers=tuple(one for one in self.servers if one.bridge not in gone),
             ports={port: network for port, network in self.ports.items() if network not in failed},
             refused={**self.refused, **failed},
@@ -119,15 +127,11 @@ def plan(wanted: HostNetworks, host: Host, zones: Mapping[str, int]) -> Plan:
     there = {net.id for net in networks}
     ports = [port for port in wanted.ports if port.network_id in there]
     zones = numbered(there, zones)
-    uplinks = {host.interfaces[net.physical_network or ""]: names.bridge(net.id)
-               for net in networks if net.type == "flat"}  # fmt: skip
-    vlans = tuple(_vlan(net, host) for net in networks if net.type == "vlan")
-    outside = [*uplinks, *(one.name for one in vlans)]
-    return Plan(
+    made = _switched(networks, host) if host.switch == "openvswitch" else _bridged(networks, host)
+    outside = [*made.uplinks, *(one.name for one in made.vlans), *(one.name for one in made.cables)]
+    return replace(
+        made,
         bridges=tuple(Bridge(names.bridge(net.id), net.id, net.mtu, zones[net.id]) for net in networks),
-        tunnels=tuple(_tunnel(net, host) for net in networks if net.type == "vxlan"),
-        vlans=vlans,
-        uplinks=uplinks,
         servers=tuple(found for net in networks if (mine := _on(net, ports))
                       and (found := dhcp.server(net, mine, host.lease))),
         rules=ruleset(wanted.model_copy(update={"ports": tuple(ports), "networks": tuple(networks)}), zones, outside),
@@ -156,6 +160,24 @@ def numbered(networks: set[str], zones: Mapping[str, int]) -> dict[str, int]:
     kept = {net: zone for net, zone in zones.items() if net in networks}
     free = (zone for zone in range(1, MAX_ZONE + 1) if zone not in set(kept.values()))
     return kept | {net: next(free) for net in sorted(networks - kept.keys())}
+
+
+def _bridged(networks: list[HostNetwork], host: Host) -> Plan:
+    """Their ways to other hosts, where these are ports of their bridges."""
+    return Plan(
+        tunnels=tuple(_tunnel(net, host) for net in networks if net.type == "vxlan"),
+        vlans=tuple(_vlan(net, host) for net in networks if net.type == "vlan"),
+        uplinks={host.interfaces[net.physical_network or ""]: names.bridge(net.id)
+                 for net in networks if net.type == "flat"},
+    )  # fmt: skip
+
+
+def _switched(networks: list[HostNetwork], host: Host) -> Plan:
+    """The same where Open vSwitch has them, and bridges have a cable to it."""
+    return Plan(
+        cables=tuple(switching.cable(net) for net in networks if net.type != "local"),
+        switches=switching.switches(networks, host.address, host.vxlan_port, host.interfaces),
+    )
 
 
 def _on(network: HostNetwork, ports: list[LocalPort]) -> list[LocalPort]:
