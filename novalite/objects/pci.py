@@ -14,7 +14,9 @@ from novalite.objects.base import Message
 
 Kind = Literal["type-PCI", "type-PF", "type-VF"]
 Policy = Literal["legacy", "required", "preferred", "socket"]
-PLAIN, WHOLE, PART = "type-PCI", "type-PF", "type-VF"
+PLAIN: Kind = "type-PCI"
+WHOLE: Kind = "type-PF"
+PART: Kind = "type-VF"
 ALIAS_SPEC = "pci_passthrough:alias"
 """The extra spec of a flavor that asks for devices: `gpu:1,nic:2`."""
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 from oslo_config import cfg
 
+from novalite.compute.virt.libvirt import node_devices
 from novalite.compute.virt.libvirt.connection import Connection
 from novalite.compute.virt.libvirt.disks import Disks
 from novalite.compute.virt.uptime import uptime
@@ -117,5 +118,6 @@ def inventory(connection: Connection, host: Host, disks: Disks, conf: cfg.Config
         disk_available_least_gb=free_gb - disks.promised_gb(),
         cpu_info=host.capabilities.cpu_info,
         supported_instances=host.capabilities.supported,
+        pci_devices=node_devices.devices(connection) if conf.pci.device_spec else (),
         uptime=uptime(),
     )

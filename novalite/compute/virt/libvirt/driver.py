@@ -24,6 +24,7 @@ from novalite.compute.virt.libvirt import (
     disks,
     embedded,
     exchange,
+    node_devices,
     resize,
     screens,
     snapshots,
@@ -301,7 +302,8 @@ class LibvirtDriver(resize.Resizing, vifs.Plugging, screens.Showing):
         """Define the guest, also anew, with the disks that are there."""
         attached = self.disks.attached(spec)
         cards = vifs.interfaces(spec, hardware)
-        guest.define(domain(spec, hardware, attached, str(self._log(spec.id)), cards).to_xml())
+        given = node_devices.host_devices(spec.pci_devices)
+        guest.define(domain(spec, hardware, attached, str(self._log(spec.id)), cards, given).to_xml())
         self._ours.add(spec.id)
 
     def _log(self, server_id: str) -> Path:
@@ -314,6 +316,8 @@ class LibvirtDriver(resize.Resizing, vifs.Plugging, screens.Showing):
 
     def _find_out(self) -> _Ready:
         host = capabilities.ask(self.connection)
+        if self.conf.pci.device_spec:
+            node_devices.devices(self.connection)  # where they are not told, that is said at start
         virt_type = self._virt_type(host.capabilities)
         modes: dict[str, str] = self.conf.libvirt.disk_cachemodes
         cache = modes.get("file") or ("none" if disks.direct_io(self.disks.path) else "writeback")

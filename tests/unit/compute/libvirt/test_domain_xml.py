@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from novalite.compute.virt.libvirt import vifs
+from novalite.compute.virt.libvirt import node_devices, vifs
 from novalite.compute.virt.libvirt.disks import CONFIG, plan, while_rescued
 from novalite.compute.virt.libvirt.hardware import HostFacts, decide
 from novalite.compute.virt.libvirt.xml.devices import Disk
 from novalite.compute.virt.libvirt.xml.domain import Domain, LocalDisk, Mark, domain
 from novalite.conf import load
 from novalite.objects.host_networks import Vif
+from novalite.objects.pci import GivenDevice
 from novalite.objects.servers import GuestSpec, Rescue
 from tests.golden.plugin import FOLDER
 from tests.unit.compute.libvirt.guests import SERVER, a_flavor, a_guest, an_image
@@ -43,7 +44,8 @@ def xml_of(
         disks.append(LocalDisk(f"{FOLDER_OF_GUEST}/{CONFIG}", "raw", device=drive))
     hardware = decide(spec, conf.libvirt, conf.vnc, host)
     cards = vifs.interfaces(spec, hardware)
-    built = domain(spec, hardware, disks, f"{FOLDER_OF_GUEST}/console.log", cards)
+    built = domain(spec, hardware, disks, f"{FOLDER_OF_GUEST}/console.log", cards,
+                   node_devices.host_devices(spec.pci_devices))
     return re.sub(r'(<entry name="version">)[^<]*', r"\1VERSION", built.to_xml())
 
 
@@ -87,6 +89,9 @@ CASES: dict[str, Callable[[], str]] = {
         "quota:disk_write_bytes_sec_max": "20971520"}))),
     "interface": lambda: xml_of(a_guest(vifs=(VIF,))),
     "interface-e1000": lambda: xml_of(a_guest({"hw_vif_model": "e1000"}, vifs=(VIF,))),
+    "devices": lambda: xml_of(a_guest(vifs=(VIF,), pci_devices=(
+        GivenDevice(address="0000:81:00.1", vendor_id="10de", product_id="1eb8", alias="gpu"),
+        GivenDevice(address="0001:0a:1f.7", vendor_id="8086", product_id="10ed", kind="type-VF", managed=False)))),
     "config-drive": lambda: xml_of(a_guest(config_drive=True, flavor=a_flavor(swap_mb=64))),
     "config-drive-beside-a-disc": lambda: xml_of(a_guest(
         config_drive=True, image=an_image(disk_format="iso"))),

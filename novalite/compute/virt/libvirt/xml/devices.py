@@ -150,6 +150,20 @@ class MemBalloon(Element):
     period: int | None = at("stats/@period", default=None)
 
 
-ALL = (Disk, Controller, Interface, Serial, Channel, Input, Graphics, Video, Watchdog, MemBalloon, Rng)
+@element
+class HostDev(Element):
+    """A PCI device of the host. `managed`: taken from the host's driver at start, and given back at the end."""
+
+    tag: ClassVar[str] = "hostdev"
+    mode: str = at("@mode", default="subsystem")
+    type: str = at("@type", default="pci")
+    managed: bool = at("@managed", default=True)
+    domain: str = at("source/address/@domain")
+    bus: str = at("source/address/@bus")
+    slot: str = at("source/address/@slot")
+    function: str = at("source/address/@function")
+
+
+ALL = (Disk, Controller, Interface, HostDev, Serial, Channel, Input, Graphics, Video, Watchdog, MemBalloon, Rng)
 """Every class, for reading; a CD-ROM is read as the Disk it is."""
 

@@ -135,6 +135,7 @@ def domain(
     disks: Sequence[LocalDisk],
     console_log: str,
     interfaces: Sequence[devices.Interface] = (),
+    host_devices: Sequence[devices.HostDev] = (),
 ) -> Domain:
     """The whole guest. Its name is `spec.instance_name`, its UUID the server's id."""
     x86 = hardware.arch in _X86
@@ -163,7 +164,7 @@ def domain(
             threads=hardware.topology.threads,
         ),
         timers=_timers() if x86 else [],
-        devices=[*_storage(hardware, disks), *interfaces, *_others(hardware, console_log)],
+        devices=[*_storage(hardware, disks), *interfaces, *host_devices, *_others(hardware, console_log)],
     )
 
 
