@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NewType, TypeVar
 
 import orjson
@@ -33,11 +34,20 @@ M = TypeVar("M", bound=Message)
 def made(cls: type[M], **fields: Any) -> M:
     """A message of values that our own code made: not validated, and with all its fields, or a default is missing."""
     one = cls.__new__(cls)
-    object.__setattr__(one, "__dict__", fields)
-    object.__setattr__(one, "__pydantic_fields_set__", set(fields))
-    object.__setattr__(one, "__pydantic_extra__", None)
-    object.__setattr__(one, "__pydantic_private__", None)
+    _set(one, "__dict__", fields)
+    _set(one, "__pydantic_fields_set__", _all_fields(cls))
+    _set(one, "__pydantic_extra__", None)
+    _set(one, "__pydantic_private__", None)
     return one
+
+
+_set = object.__setattr__
+
+
+@cache
+def _all_fields(cls: type[Message]) -> set[str]:
+    """One set for all of a class: messages are frozen, and what copies one copies its set."""
+    return set(cls.model_fields)
 
 
 _MARK = ":"

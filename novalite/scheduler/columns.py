@@ -159,6 +159,11 @@ class Hosts:
         self.__dict__[name] = column
         return column
 
+    def any(self, name: str) -> bool:
+        """Whether a column has a number other than 0, without copying it where no host at all has one."""
+        told: Column = self.store.columns[name][: self.store.size]
+        return bool(told.any()) and bool(getattr(self, name).any())
+
     # --- some of them ---------------------------------------------------------------------------
 
     def take(self, rows: Indices) -> Hosts:

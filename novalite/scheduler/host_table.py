@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from novalite.objects.hosts import HostRow
@@ -51,8 +51,7 @@ class HostTable:
 
     def hosts(self) -> Hosts:
         """All hosts at this moment; good until the lock is let go."""
-        for debit in self._debits.expire(self._ticks()):
-            self._pay(debit)
+        self._pay(self._debits.expire(self._ticks()))
         return Hosts(self._store, self._clock())
 
     def snapshot(self) -> Hosts:
@@ -127,7 +126,7 @@ class HostTable:
             self._debits.settle(host, len(self._debits.of_host(host)))
             return
         for debit in self._debits.of_host(host):
-            new.owe(at, *debit.need)
+            new.owe([at], *debit.need)
         if was is not None:
             self._settle(host, new.told_servers(at) - old.told_servers(was))
 
@@ -139,25 +138,33 @@ class HostTable:
 
     def debit(self, host: str, need: Need, server_id: str) -> None:
         """Count a server that was proposed for a host, until its row says so or `debit_seconds` pass."""
+        self.debit_many([(host, server_id)], need)
+
+    def debit_many(self, picks: Sequence[tuple[str, str]], need: Need) -> None:
+        """The same for (host, server) pairs of one decision."""
         with self.lock:
-            at = self._store.index.get(host)
-            if at is not None:
-                self._debits.add(Debit(host, server_id, need, self._ticks() + self._debit_seconds))
-                self._store.owe(at, *need)
+            index, expires = self._store.index, self._ticks() + self._debit_seconds
+            places = []
+            for host, server_id in picks:
+                if (at := index.get(host)) is not None:
+                    self._debits.add(Debit(host, server_id, need, expires))
+                    places.append(at)
+            self._store.owe(places, *need)
 
     def forget_debits(self, server_id: str) -> None:
         """The server is asked for again: what was proposed before is not being built."""
         with self.lock:
-            for debit in self._debits.forget_server(server_id):
-                self._pay(debit)
+            self._pay(self._debits.forget_server(server_id))
 
     def _settle(self, host: str, servers: int) -> None:
         if servers > 0:
-            for debit in self._debits.settle(host, servers):
-                self._pay(debit)
+            self._pay(self._debits.settle(host, servers))
 
-    def _pay(self, debit: Debit) -> None:
-        at = self._store.index.get(debit.host)
-        if at is not None:
-            vcpus, ram_mb, disk_gb = debit.need
-            self._store.owe(at, -vcpus, -ram_mb, -disk_gb, -1)
+    def _pay(self, debits: Iterable[Debit]) -> None:
+        """Nothing is owed for these any more."""
+        index, places = self._store.index, dict[Need, list[int]]()
+        for debit in debits:
+            if (at := index.get(debit.host)) is not None:
+                places.setdefault(debit.need, []).append(at)
+        for (vcpus, ram_mb, disk_gb), those in places.items():
+            self._store.owe(those, -vcpus, -ram_mb, -disk_gb, -1)

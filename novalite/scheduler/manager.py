@@ -188,11 +188,15 @@ class SchedulerManager:
         self, spec: RequestSpec, server_ids: Sequence[str], answer: Selections, hosts: Columns, now: float
     ) -> None:
         """Remember what is about to be proposed."""
-        index, version, wanted = hosts.store.index, hosts.version, need(spec)
+        index, version = hosts.store.index, hosts.version
+        picks, proposed = [], dict[str, set[str]]()
         for server_id, selection in zip(server_ids, answer.selections, strict=False):
-            self.table.debit(selection.candidates[0].host, wanted, server_id)
-            versions = {one.host: int(version[index[one.host]]) for one in selection.candidates}
-            self._doubts.note(server_id, versions, now)
+            picks.append((selection.candidates[0].host, server_id))
+            proposed.setdefault(server_id, set()).update(one.host for one in selection.candidates)
+        self.table.debit_many(picks, need(spec))
+        versions = {host: version.item(index[host]) for host in set[str]().union(*proposed.values())}
+        for server_id, names in proposed.items():
+            self._doubts.note(server_id, {host: versions[host] for host in names}, now)
 
     def _tell(self, spec: RequestSpec, answer: Selections) -> None:
         missing = spec.count - len(answer.selections)

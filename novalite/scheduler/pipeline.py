@@ -86,12 +86,18 @@ def shortlist(
         mask = _narrow(one, hosts, spec, alive) if getattr(one, "slow", False) else one.passes(hosts, spec)
         if mask is True:
             continue
-        alive = np.broadcast_to(np.asarray(mask, bool), (len(hosts),)) if alive is None else alive & mask
+        alive = _whole(mask, len(hosts)) if alive is None else alive & mask
         still = int(np.count_nonzero(alive))
         refused[name] = left - still
         left = still
     rows = np.arange(len(hosts)) if alive is None else np.flatnonzero(alive)
     return rows, refused
+
+
+def _whole(mask: Mask, length: int) -> NDArray[np.bool_]:
+    """A filter's first answer, one bool per host."""
+    column = np.asarray(mask, bool)
+    return column if column.shape == (length,) else np.broadcast_to(column, (length,))
 
 
 def _narrow(one: Filter, hosts: Hosts, spec: RequestSpec, alive: NDArray[np.bool_] | None) -> Mask:
@@ -121,7 +127,10 @@ def select(plan: Plan, hosts: Hosts, spec: RequestSpec, avoid: Sequence[str] = (
         picks = several.picks()
         if len(picks) < spec.count:
             refused = {name: n + several.late[name] for name, n in refused.items()}
-    return Selections(selections=tuple(picks), considered=len(hosts), refused=refused)
+    return made(
+        Selections, selections=tuple(picks), considered=len(hosts), refused=refused, nearly=(), verdicts=(),
+        problem=None,
+    )  # fmt: skip
 
 
 class _Several:
@@ -166,7 +175,7 @@ class _Several:
             self.late[refuser] += 1
             self.ranking.drop(place)
         else:
-            self.ranking.reweigh(place, {name: raws[at] for name, raws in level.raws.items()})
+            self.ranking.reweigh(place, level.raws)
 
     def _first_member(self, place: int) -> None:
         """The group of the request has a host now, which matters to all of them: everything is decided anew."""
@@ -241,22 +250,24 @@ class _Names:
     def __init__(self, kept: Hosts) -> None:
         self._kept = kept
         self._made: dict[tuple[int, float], Candidate] = {}
+        self._known: dict[int, tuple[str, str, int]] = {}
 
     def selection(self, ranking: Ranking, order: list[int]) -> Selection:
         """The hosts at these places, best first; the chosen one with where its weight comes from."""
         first, *others = order
         found = [self._candidate(first, ranking.total(first), ranking.weights(first))]
         for place in others:
-            weight = ranking.total(place)
-            one = self._made.get((place, weight))
+            key = place, ranking.total(place)
+            one = self._made.get(key)
             if one is None:
-                one = self._made[place, weight] = self._candidate(place, weight, {})
+                one = self._made[key] = self._candidate(*key, {})
             found.append(one)
         return made(Selection, candidates=tuple(found))
 
     def _candidate(self, place: int, weight: float, weights: dict[str, float]) -> Candidate:
-        kept = self._kept
-        return made(
-            Candidate, host=kept.name(place), node=kept.node(place), generation=int(kept.generation[place]),
-            weight=weight, weights=weights,
-        )  # fmt: skip
+        known = self._known.get(place)
+        if known is None:
+            kept = self._kept
+            known = self._known[place] = kept.name(place), kept.node(place), int(kept.generation[place])
+        host, node, generation = known
+        return made(Candidate, host=host, node=node, generation=generation, weight=weight, weights=weights)

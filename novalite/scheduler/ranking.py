@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import random
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ Places = NDArray[np.intp]
 
 CONTENDERS = 256
 """Hosts at the front whose weights are kept exact between two weighings of all."""
+FEW = 16
+"""Hosts to choose at random among equals, one by one."""
 ROUNDING = 1e-9
 """Far above what floats lose in a sum of weights, far below any difference that matters."""
 
@@ -46,21 +48,21 @@ class Edge:
 
     KEPT = 128
 
-    def __init__(self, raw: Floats, alive: NDArray[np.bool_], sign: int) -> None:
-        self._raw, self._alive, self._sign = raw, alive, sign
+    def __init__(self, raw: Floats, alive: NDArray[np.bool_], changes: list[int], sign: int) -> None:
+        """`changes` grows by each place whose number in `raw` has become another."""
+        self._raw, self._alive, self._changes, self._sign = raw, alive, changes, sign
         self._heap: list[tuple[float, int]] | None = None
+        self._heard = 0
         self._floor = -inf
-
-    def changed(self, place: int) -> None:
-        """The number at `place` is another now."""
-        if self._heap is not None:
-            heapq.heappush(self._heap, (-self._sign * float(self._raw[place]), place))
 
     def value(self) -> float:
         """The largest number of a place that is alive."""
         if self._heap is None:
             self._gather()
         heap = self._heap or []
+        for place in self._changes[self._heard :]:
+            heapq.heappush(heap, (-self._sign * self._raw.item(place), place))
+        self._heard = len(self._changes)
         while heap:
             value, place = -heap[0][0], heap[0][1]
             if value < self._floor:
@@ -80,7 +82,8 @@ class Edge:
         places = np.flatnonzero(signed >= self._floor)[: 4 * self.KEPT] if cut else np.flatnonzero(self._alive)
         if cut and len(places) == 4 * self.KEPT:
             places = np.union1d(places, np.flatnonzero(signed > self._floor))
-        self._heap = [(-float(signed[place]), int(place)) for place in places]
+        self._heap = list(zip((-signed[places]).tolist(), places.tolist(), strict=True))
+        self._heard = len(self._changes)
         heapq.heapify(self._heap)
 
 
@@ -95,7 +98,8 @@ class Ranking:
         self.raws = {name: numbers(answers[name], len(hosts)) for name in self.weighers}
         self.factors = {name: one.multiplier(hosts) for name, one in self.weighers.items()}
         self._bounds = {n: (float(r.min()), float(r.max())) if len(r) else (0.0, 0.0) for n, r in self.raws.items()}
-        self._edges: dict[str, tuple[Edge, Edge]] = {}
+        self._changes: list[int] = []
+        self._edges: dict[tuple[str, int], Edge] = {}
         self.totals: Floats = self._weigh_all()
         self.front: Front | None = None
 
@@ -136,10 +140,12 @@ class Ranking:
 
     def weights(self, place: int) -> dict[str, float]:
         """What each weigher adds to the weight of the host at `place`."""
+        if self.front is not None:
+            return self.front.weights(place)
         found = {}
         for name, (low, high) in self._bounds.items():
             factor = self.factors[name]
-            factor = float(factor[place]) if isinstance(factor, np.ndarray) else factor
+            factor = factor.item(place) if isinstance(factor, np.ndarray) else factor
             found[name] = (self.raws[name].item(place) - low) / (high - low) * factor if high > low else 0.0
         return found
 
@@ -165,44 +171,44 @@ class Ranking:
 
     # --- one host changed -----------------------------------------------------------------------
 
-    def reweigh(self, place: int, raws: Mapping[str, float]) -> None:
-        """The host at `place` changed: what each weigher says of it now, finite."""
-        moved = []
-        for name, raw in self.raws.items():
-            (low, high), before, now = self._bounds[name], raw.item(place), raws[name]
-            if before == now:
-                continue
-            raw[place] = now
-            for edge in self._edges.get(name, ()):
-                edge.changed(place)
-            if before in (low, high) or not low <= now <= high:
-                moved.append(name)
-        self._changed(place, moved)
+    def reweigh(self, place: int, now: Mapping[str, list[float]]) -> None:
+        """The host at `place` has another number from some weighers: `now` tells them, finite, for the contenders."""
+        assert self.front is not None, "only a ranking whose front is kept may change"
+        self._changes.append(place)
+        self.front.reweigh(place, now)
 
     def drop(self, place: int) -> None:
         """The host at `place` no longer passes the filters."""
+        assert self.front is not None, "only a ranking whose front is kept may change"
         self._alive[place] = False
         self._left -= 1
         if self._left:
-            self._changed(place, list(self._bounds))
+            self.front.drop(place)
 
-    def _changed(self, place: int, names: Iterable[str]) -> None:
-        """See which bounds moved, of these, and tell the front."""
-        moved = []
-        for name in names:
-            high, low = self._edges_of(name)
-            bounds = low.value(), high.value()
-            if bounds != self._bounds[name]:
-                self._bounds[name] = bounds
-                moved.append(name)
-        assert self.front is not None, "only a ranking whose front is kept may change"
-        self.front.changed(place, moved)
+    def rebound(self, name: str, before: float, now: float | None) -> tuple[float, float]:
+        """The bounds of a weigher, whose number of one host was `before` and is `now`, or none any more."""
+        low, high = self._bounds[name]
+        if now is not None and now > high:
+            high = now
+        elif before >= high:
+            high = self._edge(name, 1)
+        if now is not None and now < low:
+            low = now
+        elif before <= low:
+            low = self._edge(name, -1)
+        self._bounds[name] = low, high
+        return low, high
 
-    def _edges_of(self, name: str) -> tuple[Edge, Edge]:
-        if name not in self._edges:
-            raw = self.raws[name]
-            self._edges[name] = Edge(raw, self._alive, 1), Edge(raw, self._alive, -1)
-        return self._edges[name]
+    def bounds(self, name: str) -> tuple[float, float]:
+        """The smallest and the largest number of a weigher."""
+        return self._bounds[name]
+
+    def _edge(self, name: str, sign: int) -> float:
+        edge = self._edges.get((name, sign))
+        if edge is None:
+            edge = self._edges[name, sign] = Edge(self.raws[name], self._alive, self._changes, sign)
+        return edge.value()
+
 
 def _gain(was: tuple[float, float], now: tuple[float, float], least: float, most: float) -> float:
     """The most that bounds which moved can add to what a weigher gives a host that did not change; `least` and
@@ -216,6 +222,28 @@ def _gain(was: tuple[float, float], now: tuple[float, float], least: float, most
     return max((grown + shift) * least, (grown + shift) * most, shift * least, shift * most)
 
 
+class _Weighed:
+    """One weigher's numbers of the contenders: as a list for one of them, as an array for all, and in `whole` among
+    those of everybody."""
+
+    def __init__(
+        self, name: str, whole: Floats, places: Places, factor: Column | float, bounds: tuple[float, float]
+    ) -> None:
+        self.name, self.whole, self.raw = name, whole, whole[places]
+        self.factor = factor[places] if isinstance(factor, np.ndarray) else factor
+        self.raws: list[float] = self.raw.tolist()
+        self.factors: list[float] = np.broadcast_to(self.factor, (len(places),)).tolist()
+        self.least, self.most = float(np.min(factor)), float(np.max(factor))
+
+        self.low, self.high = bounds
+        self.since = bounds
+
+    def part(self, at: int) -> float:
+        """What the weigher adds to the total of one of them."""
+        low, high = self.low, self.high
+        return (self.raws[at] - low) / (high - low) * self.factors[at] if high > low else 0.0
+
+
 class Front:
     """The contenders of a ranking, sorted, with weights that are exact at every moment."""
 
@@ -224,23 +252,20 @@ class Front:
         self.places, self._ranking, self._cut = places, ranking, cut
         self._list: list[int] = places.tolist()
         self._at = {place: at for at, place in enumerate(self._list)}
-        self._since = dict(ranking._bounds)
         self._gains: dict[str, float] | None = None
-        self._extremes = {n: (float(np.min(f)), float(np.max(f))) for n, f in ranking.factors.items()}
         self._touched: set[int] = set()
-        self._raws = {name: raw[places] for name, raw in ranking.raws.items()}
-        self._factors = {n: f[places] if isinstance(f, np.ndarray) else f for n, f in ranking.factors.items()}
-        self._parts = {name: self._weigh(name) for name in self._raws}
-        self._totals = ranking.totals[places]
-        self._sort()
+        self._gone: list[int] = []
+        self._weighed = [
+            _Weighed(name, raw, places, ranking.factors[name], ranking.bounds(name))
+            for name, raw in ranking.raws.items()
+        ]
+        self._sort(ranking.totals[places])
 
-    def _weigh(self, name: str) -> Floats:
-        return _part(self._raws[name], *self._ranking._bounds[name], self._factors[name])
-
-    def _sort(self) -> None:
+    def _sort(self, totals: Floats) -> None:
         """Best first: `_order` are positions in `places`, `_keys` their totals with the sign turned."""
-        keys = -self._totals
+        keys = -totals
         order = keys.argsort(kind="stable")
+        self._totals = totals.tolist()
         self._order: list[int] = order.tolist()
         self._keys: list[float] = keys[order].tolist()
 
@@ -250,7 +275,12 @@ class Front:
 
     def total(self, place: int) -> float:
         """The weight of the host at `place`."""
-        return self._totals.item(self._at[place])
+        return self._totals[self._at[place]]
+
+    def weights(self, place: int) -> dict[str, float]:
+        """What each weigher adds to the weight of the host at `place`."""
+        at = self._at[place]
+        return {one.name: one.part(at) for one in self._weighed}
 
     def best(self, wanted: int, sure: bool = False) -> list[int] | None:
         """As Ranking.best; None when a host that is no contender might belong to them (`sure`: none can)."""
@@ -271,43 +301,52 @@ class Front:
         gained = sum(self._gains.values(), ROUNDING) if self._gains is not None else 0.0
         return last > self._cut + gained
 
-    def changed(self, place: int, moved: list[str]) -> None:
-        """The host at `place` changed, or is gone, and so did the bounds of these weighers."""
-        ranking = self._ranking
-        at = self._at[place]
+    def reweigh(self, place: int, now: Mapping[str, list[float]]) -> None:
+        """As Ranking.reweigh."""
+        at, total, moved = self._at[place], 0.0, []
         self._touched.add(at)
-        total = 0.0
-        for name, column in self._raws.items():
-            raw = column[at] = ranking.raws[name].item(place)
-            if name in moved:
-                self._parts[name] = self._weigh(name)
-                gain = _gain(self._since[name], ranking._bounds[name], *self._extremes[name])
-                self._gains = {**(self._gains or {}), name: gain}
-            else:
-                low, high = ranking._bounds[name]
-                factor = self._factors[name]
-                if isinstance(factor, np.ndarray):
-                    factor = factor.item(at)
-                part = (raw - low) / (high - low) * factor if high > low else 0.0
-                self._parts[name][at] = part
-            total += self._parts[name].item(at)
-        alive = bool(ranking._alive[place])
-        if not moved:
-            self._move(at, total if alive else -inf)
-            return
-        gone = np.isneginf(self._totals)
-        self._totals = np.zeros(len(self._list))
-        for parts in self._parts.values():
-            self._totals += parts
-        self._totals[gone] = -inf
-        if not alive:
-            self._totals[at] = -inf
-        self._sort()
+        for one in self._weighed:
+            before, number = one.raws[at], now[one.name][at]
+            if before != number:
+                one.raws[at] = one.raw[at] = one.whole[place] = number
+                inside = one.low < before < one.high and one.low < number < one.high
+                if not inside and self._rebound(one, before, number):
+                    moved.append(one)
+            total += one.part(at)
+        if moved:
+            self._weigh_again(moved)
+        else:
+            self._move(at, total)
+
+    def drop(self, place: int) -> None:
+        """As Ranking.drop."""
+        at = self._at[place]
+        self._gone.append(at)
+        self._move(at, -inf)
+        moved = [one for one in self._weighed if self._rebound(one, one.raws[at], None)]
+        if moved:
+            self._weigh_again(moved)
+
+    def _rebound(self, one: _Weighed, before: float, number: float | None) -> bool:
+        was = one.low, one.high
+        one.low, one.high = now = self._ranking.rebound(one.name, before, number)
+        return was != now
+
+    def _weigh_again(self, moved: list[_Weighed]) -> None:
+        """The bounds of these weighers moved, which matters to everybody."""
+        for one in moved:
+            gain = _gain(one.since, (one.low, one.high), one.least, one.most)
+            self._gains = {**(self._gains or {}), one.name: gain}
+        totals = np.zeros(len(self._list))
+        for one in self._weighed:
+            totals += _part(one.raw, one.low, one.high, one.factor)
+        totals[self._gone] = -inf
+        self._sort(totals)
 
     def _move(self, at: int, total: float) -> None:
         """Only the host at this position has another weight."""
         keys, order = self._keys, self._order
-        where = self._where(-self._totals.item(at), at)
+        where = self._where(-self._totals[at], at)
         del keys[where], order[where]
         self._totals[at] = total
         where = self._where(-total, at)
@@ -325,14 +364,16 @@ WORST, BEST = -1e300, 1e300
 
 def _part(raw: Floats, low: float, high: float, factor: Column | float) -> Floats:
     part = normalised(raw, low, high)
-    part *= factor
+    if isinstance(factor, np.ndarray) or factor != 1.0:
+        part *= factor
     return part
 
 
 def numbers(raw: Column | float, length: int) -> Floats:
     """A weigher's answer as floats of its own."""
-    column = np.array(raw if np.shape(raw) == (length,) else np.broadcast_to(raw, (length,)), dtype=float)
-    if not np.isfinite(column.sum()):
+    given = np.asarray(raw)
+    column = np.array(given if given.shape == (length,) else np.broadcast_to(given, (length,)), dtype=float)
+    if given.dtype.kind == "f" and not np.isfinite(column.sum()):
         column = np.nan_to_num(column, nan=WORST, posinf=BEST, neginf=WORST)
     return column
 
@@ -340,21 +381,26 @@ def numbers(raw: Column | float, length: int) -> Floats:
 def best(totals: Floats, wanted: int, rng: random.Random | None = None) -> list[int]:
     """Places of the `wanted` highest totals, best first; equals in order, or at random with `rng`."""
     places = np.arange(len(totals)) if wanted >= len(totals) else _edge(totals, wanted, rng)
-    found: list[int] = places.tolist()
-    if rng is not None:
-        rng.shuffle(found)
-    values = totals[found].tolist()
-    by_value = sorted(range(len(found)), key=values.__getitem__, reverse=True)
-    return [found[i] for i in by_value][:wanted]
+    keys = -totals[places]
+    order = keys.argsort(kind="stable") if rng is None else np.lexsort((_dice(rng, len(keys)), keys))
+    found: list[int] = places[order[:wanted]].tolist()
+    return found
+
+
+def _dice(rng: random.Random, length: int) -> NDArray[np.uint32]:
+    return np.frombuffer(rng.randbytes(4 * length), np.uint32)
 
 
 def _edge(totals: Floats, wanted: int, rng: random.Random | None) -> Places:
     """The `wanted` highest, in no order; of the equals at the edge the first ones, or some at random."""
     cut = len(totals) - wanted
     edge = np.partition(totals, cut)[cut]
-    above = np.flatnonzero(totals > edge)
-    ties = np.flatnonzero(totals == edge)
+    front = np.flatnonzero(totals >= edge)
+    among = totals[front]
+    above, ties = front[among > edge], front[among == edge]
     missing = wanted - len(above)
     if rng is not None and missing < len(ties):
-        ties = ties[rng.sample(range(len(ties)), missing)]
+        few = missing < FEW  # drawn one by one; dice for all are quicker where they are many
+        chosen = rng.sample(range(len(ties)), missing) if few else _dice(rng, len(ties)).argpartition(missing)
+        ties = ties[chosen]
     return np.concatenate([above, ties[:missing]])

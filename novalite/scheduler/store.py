@@ -23,6 +23,7 @@ from novalite.scheduler.columns import (
     USE,
     Aggregates,
     Column,
+    Indices,
     Words,
     smallest_override,
 )
@@ -160,13 +161,21 @@ class Store:
         self.size = last
         self._folded.clear()
 
-    def owe(self, at: int, vcpus: int, ram_mb: int, disk_gb: int, servers: int = 1) -> None:
-        """Count a pick that no claim was heard of yet; negative amounts take it back."""
+    def owe(self, places: list[int], vcpus: int, ram_mb: int, disk_gb: int, servers: int = 1) -> None:
+        """Count picks that no claim was heard of yet, each of so much; negative amounts take them back. A place may
+        come several times."""
+        if len(places) == 1:  # several times as fast as many would be
+            self._owe(places[0], (vcpus, ram_mb, disk_gb, servers))
+        elif places:
+            at, times = np.unique(places, return_counts=True)
+            self._owe(at, (vcpus * times, ram_mb * times, disk_gb * times, servers * times))
+
+    def _owe(self, at: int | Indices, taken: tuple[Any, Any, Any, Any]) -> None:
         columns = self.columns
-        for used, amount in zip(USE, (vcpus, ram_mb, disk_gb, servers, servers), strict=True):
+        for used, amount in zip(USE, (*taken, taken[-1]), strict=True):
             columns[used][at] += amount
             columns[OWED[used]][at] += amount
-        for free, amount in zip(FREE, (vcpus, ram_mb, disk_gb), strict=True):
+        for free, amount in zip(FREE, taken[:3], strict=True):
             columns[free][at] -= amount
 
     def told_servers(self, at: int) -> int:

@@ -20,9 +20,9 @@ class _Weigher:
         self.factor = getattr(conf.scheduler, self.option)
 
     def weigh(self, hosts: Hosts, spec: RequestSpec) -> Column | float:
-        column: Column = getattr(hosts, self.column)
-        if self.static and not column.any():
+        if self.static and not hosts.any(self.column):
             return 0.0
+        column: Column = getattr(hosts, self.column)
         return column if self.sign > 0 else -column
 
     def multiplier(self, hosts: Hosts) -> Column | float:
