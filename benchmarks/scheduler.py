@@ -7,7 +7,8 @@ The fleet is mixed (sizes, use, zones, a few disabled hosts); the pipeline is th
 debits included, as the daemon runs it for a message. Nothing goes over a bus there.
 
 `claimed_per_s`: two conductors and two schedulers in this one process, over its bus, where every message crosses
-as JSON; each server is chosen and then claimed in a transaction of its own, by many threads that share messages.
+as JSON; each server is chosen and then claimed, by many threads that share messages and transactions as those of a
+conductor do.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ import sys
 import time
 import tracemalloc
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from novalite.cmd.arena import Arena
+from novalite.conductor.commits import Shared
 from novalite.conf.load import for_tests
 from novalite.context import system
 from novalite.db import allocations
@@ -178,12 +180,11 @@ def _claim_many(arena: Arena, count: int, threads: int, hosts: int) -> dict[str,
         server_id = str(uuid.UUID(int=number))
         for _ in range(20):
             answer = env.placement.select(ctx, RequestSpec(server_id=server_id, flavor=flavor))
-            for found in answer.selections[0].candidates:
-                try:
-                    env.db.run(partial(_claim, server_id, found, amount))
-                except ClaimLost:
-                    continue
-                env.feed.changed([found.host])
+            found = answer.selections[0].candidates
+            shared = Shared(allocations.Want(server_id, found[0].host, found[0].generation, amount))
+            host = env.commits.run(partial(_claim, server_id, found, amount), shared)
+            if host is not None:
+                env.feed.changed([host])
                 return
         raise RuntimeError("no host was left")
 
@@ -195,8 +196,16 @@ def _claim_many(arena: Arena, count: int, threads: int, hosts: int) -> dict[str,
     return {"claimed_per_s": round(count / seconds), "claimed_cpu_ms": round(processor / count * 1000, 2)}
 
 
-def _claim(server_id: str, found: Candidate, amount: allocations.Amount, session: Any) -> None:
-    allocations.claim(session, server_id, found.host, found.generation, amount)
+def _claim(
+    server_id: str, candidates: Sequence[Candidate], amount: allocations.Amount, session: Any
+) -> str | None:
+    for found in candidates:
+        try:
+            allocations.claim(session, server_id, found.host, found.generation, amount)
+        except ClaimLost:
+            continue
+        return found.host
+    return None
 
 
 def _inventory(number: int) -> HostInventory:

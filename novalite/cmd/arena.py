@@ -66,7 +66,7 @@ class Arena:
         self.conductors = [ConductorManager(conf, client, db, inline=True) for db in self.databases]
         for conductor in self.conductors:
             if not inline:
-                conductor.env.feed = Feed(conductor.db, client, interval=0.05)
+                conductor.env.feed = Feed(conductor.db, client)
                 conductor.env.feed.start()
         self.schedulers = [SchedulerManager(conf, client) for _ in range(schedulers)]
         served = [("conductor", f"conductor-{n}", one.endpoints()) for n, one in enumerate(self.conductors)]
@@ -122,7 +122,9 @@ class Arena:
             rounds += 1
             try:
                 task.done["select"] = create_server.select(env, task)
-                host = env.db.run(lambda session: create_server.claim(env, task, session))
+                host = env.commits.run(
+                    lambda session: create_server.claim(env, task, session), create_server.shared(task)
+                )
                 env.feed.changed([host])
                 return Placed(asked.server_id, host, "", rounds)
             except NovaliteError as error:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from novalite.db import allocations, pci
 from novalite.errors import ClaimLost
 from novalite.objects.pci import PciRequest, pooled
+from novalite.objects.scheduling import RequestSpec
 from novalite.scheduler.pci import fit
 
 
@@ -34,6 +35,11 @@ def take(
         zone = allocations.claim(session, server_id, host, seen, amount, force=force)
         _devices(session, server_id, host, [PciRequest(**one) for one in spec["pci_requests"]])
     return zone
+
+
+def room_is_enough(spec: RequestSpec) -> bool:
+    """Whether there are no such wishes, so that places may be taken for many servers at once."""
+    return not spec.pci_requests and spec.numa is None
 
 
 def _devices(session: Session, server_id: str, host: str, requests: Sequence[PciRequest]) -> None:

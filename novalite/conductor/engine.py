@@ -78,7 +78,8 @@ class Engine:
             if isinstance(step, Step):
                 self._do(task, step)
                 continue
-            outcome, trial = self.env.db.run(lambda session: self._committed(session, flow, task))
+            shared = step.shared(task) if isinstance(step, CommitStep) and step.shared else None
+            outcome, trial = self.env.commits.run(lambda session: self._committed(session, flow, task), shared)
             self._adopt(task, trial)
             if outcome == "closed":
                 return

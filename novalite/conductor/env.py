@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from oslo_config.cfg import ConfigOpts
 
+    from novalite.conductor.commits import Commits
     from novalite.conductor.feed import Feed
     from novalite.conductor.networks.news import News
     from novalite.conductor.placement import Placement
@@ -36,5 +37,6 @@ class Env:
     news: News = None  # type: ignore[assignment]
     tasks: TaskRunner = None  # type: ignore[assignment]
     placement: Placement = None  # type: ignore[assignment]
+    commits: Commits = None  # type: ignore[assignment]
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     """What a task needs to know and nobody may write down, by task id: it waits in this process only."""

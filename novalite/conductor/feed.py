@@ -17,6 +17,8 @@ from novalite.rpc.client import Client
 from novalite.rpc.contracts.hosts import HostFeed
 
 LOG = logging.getLogger(__name__)
+INTERVAL = 0.2
+"""Seconds that a conductor collects changes: schedulers debit what they propose, and need no more."""
 
 
 class Feed:
@@ -25,7 +27,7 @@ class Feed:
     `interval` is how long (seconds) changes are collected; 0 sends at once in the caller's thread.
     """
 
-    def __init__(self, db: Database, client: Client, interval: float = 0.05) -> None:
+    def __init__(self, db: Database, client: Client, interval: float = INTERVAL) -> None:
         self.db, self.client, self.interval = db, client, interval
         self.source = str(uuid.uuid4())
         self.seq = 0

@@ -12,8 +12,9 @@ from pathlib import Path
 from oslo_config.cfg import ConfigOpts
 
 from novalite.conductor import pci_requests, periodic
+from novalite.conductor.commits import Commits
 from novalite.conductor.env import Env
-from novalite.conductor.feed import Feed
+from novalite.conductor.feed import INTERVAL, Feed
 from novalite.conductor.identity import ExpireRevocations, make_signer
 from novalite.conductor.images import ConductorImages, ExpireUploads
 from novalite.conductor.networks.news import News
@@ -88,10 +89,11 @@ class ConductorManager:
         pci_requests.aliases(conf)  # what makes no sense is said at start
         self.db = db if db is not None else open_database(conf)
         self.env = Env(conf=conf, db=self.db, client=client, host=conf.host)
-        self.env.feed = Feed(self.db, client, interval=0 if inline else 0.2)
+        self.env.feed = Feed(self.db, client, interval=0 if inline else INTERVAL)
         self.env.news = News(self.db, client, interval=0 if inline else 0.1)
         self.env.tasks = TaskRunner(self.env, FLOWS, inline=inline, clock=clock)
         self.env.placement = Placement(client, threads=1 if inline else conf.conductor.workers)
+        self.env.commits = Commits(self.db)
         self._wire_companions(client)
         self._stopping = threading.Event()
 

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
+from novalite.conductor.commits import Shared
 from novalite.conductor.env import Env
 from novalite.context import Context
 from novalite.db import servers
@@ -37,11 +38,15 @@ class Step:
 
 @dataclass(frozen=True)
 class CommitStep:
-    """Works in the journal's own transaction; `do` may be run again after a deadlock."""
+    """Works in the journal's own transaction; `do` may be run again after a deadlock.
+
+    `shared`: what it claims, where that may be claimed together with other tasks and in one transaction with them.
+    """
 
     name: str
     do: Callable[[Env, Task, Session], Any]
     undo: Callable[[Env, Task, Session], None] | None = None
+    shared: Callable[[Task], Shared | None] | None = None
 
 
 @dataclass(frozen=True)

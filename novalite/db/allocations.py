@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -31,6 +32,27 @@ _LOOK = (
     .where(Host.host == bindparam("b_host"))
 )
 _TAKE = insert(_ALLOCATIONS)
+_LOCK = (
+    select(
+        Host.host, Host.zone, Host.generation,
+        Host.cap_vcpus - Host.used_vcpus, Host.cap_ram_mb - Host.used_ram_mb, Host.cap_disk_gb - Host.used_disk_gb,
+    )
+    .where(Host.host.in_(bindparam("b_hosts", expanding=True)))
+    .order_by(Host.host)
+    .with_for_update()
+)  # fmt: skip
+_FILL = (
+    update(_HOSTS)
+    .where(Host.host == bindparam("b_host"))
+    .values(
+        used_vcpus=Host.used_vcpus + bindparam("b_vcpus", type_=Integer),
+        used_ram_mb=Host.used_ram_mb + bindparam("b_ram", type_=Integer),
+        used_disk_gb=Host.used_disk_gb + bindparam("b_disk", type_=Integer),
+        servers=Host.servers + bindparam("b_servers", type_=Integer),
+        version=Host.version + 1,
+    )
+)
+_CLAIMED = "claimed"
 
 
 @dataclass(frozen=True)
@@ -50,8 +72,10 @@ def claim(
     `generation` tells every change but use; use is compared by the arithmetic of this very statement,
     so racing claims need no retry as long as there is room for all. A server that already holds a
     claim on the host keeps it. `force` (a host named by an administrator) skips the generation only.
-    Raises ClaimLost.
+    What `claim_many` took in this transaction is answered as it is. Raises ClaimLost.
     """
+    if (taken := session.info.get(_CLAIMED, {}).get((server_id, host))) is not None:
+        return str(taken)
     found = run_statement(session, _LOOK, b_server=server_id, b_host=host).first()
     if found is None:
         raise ClaimLost(host=host)
@@ -63,19 +87,67 @@ def claim(
         wanted["b_disk"] = amount.disk_gb
     if not force:
         wanted["b_seen"] = seen
-    taken = run_statement(session, _claim(bool(amount.disk_gb), force), b_host=host, **wanted)
-    if taken.rowcount == 0:
+    moved = run_statement(session, _claim(bool(amount.disk_gb), force), b_host=host, **wanted)
+    if moved.rowcount == 0:
         raise ClaimLost(host=host)
-    run_statement(
-        session,
-        _TAKE,
-        server_id=server_id,
-        host=host,
-        vcpus=amount.vcpus,
-        ram_mb=amount.ram_mb,
-        disk_gb=amount.disk_gb,
-    )
+    run_statement(session, _TAKE, **_row(server_id, host, amount))
     return str(zone)
+
+
+def _row(server_id: str, host: str, amount: Amount) -> dict[str, Any]:
+    return {
+        "server_id": server_id, "host": host,
+        "vcpus": amount.vcpus, "ram_mb": amount.ram_mb, "disk_gb": amount.disk_gb,
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Want:
+    """A place that one server would like: a host at the generation that the scheduler saw."""
+
+    server_id: str
+    host: str
+    seen: int
+    amount: Amount
+
+
+def claim_many(session: Session, wants: Collection[Want]) -> set[str]:
+    """Take the places that there are, by three statements however many; answers whose they are. `claim` answers for
+    these in the rest of the transaction. Each server wants one place.
+
+    The rows of the hosts are locked first, in the order of their names, so that what is read of them holds until
+    the end, and two transactions that want the same hosts never wait for each other. Who gets none here, because the
+    host is full or has changed, asks `claim` in a transaction of its own; so does everybody when this one breaks
+    because a server has its place already.
+    """
+    names = sorted({want.host for want in wants})
+    hosts = {name: list(facts) for name, *facts in run_statement(session, _LOCK, b_hosts=names)}
+    taken, rows = dict[str, list[int]](), []
+    claimed = session.info[_CLAIMED] = {}
+    for want in wants:
+        if want.host not in hosts:
+            continue
+        zone, generation, *free = hosts[want.host]
+        amount = want.amount.vcpus, want.amount.ram_mb, want.amount.disk_gb
+        if generation != want.seen or not _fits(free, amount):
+            continue
+        hosts[want.host][2:] = [has - takes for has, takes in zip(free, amount, strict=True)]
+        sums = taken.setdefault(want.host, [0, 0, 0, 0])
+        taken[want.host] = [a + b for a, b in zip(sums, (*amount, 1), strict=True)]
+        rows.append(_row(want.server_id, want.host, want.amount))
+        claimed[want.server_id, want.host] = zone
+    if rows:
+        keys = "b_host", "b_vcpus", "b_ram", "b_disk", "b_servers"
+        fill = [dict(zip(keys, (host, *sums), strict=True)) for host, sums in sorted(taken.items())]
+        session.connection().execute(_FILL, fill)
+        session.connection().execute(_TAKE, rows)
+    return {server_id for server_id, _ in claimed}
+
+
+def _fits(free: list[int], amount: tuple[int, int, int]) -> bool:
+    """As `_claim` has it: who wants no disk fits where images have overfilled it."""
+    vcpus, ram_mb, disk_gb = (has >= takes for has, takes in zip(free, amount, strict=True))
+    return vcpus and ram_mb and (disk_gb or not amount[2])
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from novalite.conductor import claiming, placement, server_groups, server_ports
+from novalite.conductor.commits import Shared
 from novalite.conductor.env import Env
 from novalite.conductor.guest_spec import guest_spec
 from novalite.conductor.task import CommitStep, Flow, HostStep, Step, Task
@@ -74,6 +75,22 @@ def claim(env: Env, task: Task, session: Session) -> str:
         _place(task, session, host, candidate["node"], zone)
         return str(host)
     raise CandidatesLost(count=len(candidates))
+
+
+def shared(task: Task) -> Shared | None:
+    """Its best candidate, where a claim of room there is all it takes: no group to look at, no host that is forced."""
+    spec = RequestSpec(**task.args["spec"])
+    candidates = task.done["select"]["candidates"]
+    if spec.forced_host or server_groups.group_of(spec.hints) or not claiming.room_is_enough(spec):
+        return None
+    best = next((one for one in candidates if one["host"] not in task.facts.get("excluded", {})), None)
+    if best is None:
+        return None
+    amount = allocations.Amount(spec.flavor.vcpus, spec.flavor.ram_mb, spec.disk_gb)
+    want = allocations.Want(task.server_id, best["host"], best["generation"], amount)
+    ports = (task.args.get("networks") or {}).get("ports")
+    networks = sorted({str(port["network_id"]) for port in ports or ()})
+    return Shared(want, f"{spec.project_id} {' '.join(networks)}" if ports else "")
 
 
 def _place(task: Task, session: Session, host: str, node: str, zone: str) -> None:
@@ -169,7 +186,7 @@ CREATE_SERVER = Flow(
     "create",
     (
         Step("select", select),
-        CommitStep("claim", claim, undo=release),
+        CommitStep("claim", claim, undo=release, shared=shared),
         CommitStep("ports", server_ports.plug, undo=server_ports.unplug),
         HostStep(
             "build",
