@@ -41,7 +41,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Plan:
-    """How many of what. `options` are further `section.option` settings for every daemon."""
+    """How many of what; of several hypervisor hosts the last `switches` have Open vSwitch. `options` are further
+    `section.option` settings for every daemon."""
 
     computes: int = 4
     driver: str = "fake"
@@ -50,6 +51,7 @@ class Plan:
     conductors: int = 1
     schedulers: int = 1
     consoles: int = 0
+    switches: int = 0
     options: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -296,7 +298,11 @@ class Cloud(Service):
         """Where the networks of hypervisor host `i` are, when that is not here."""
         if not isinstance(self.hypervisors, Hypervisors):
             return {}
+        switch = self.hypervisors.switches.get(i)
+        switched = {"host_networks.switch": "openvswitch", "host_networks.openvswitch_datapath": "netdev",
+                    "host_networks.ovsdb": switch.database} if switch else {}  # fmt: skip
         return {
+            **switched,
             "host_networks.namespace": self.hypervisors.namespace(i),
             "host_networks.tunnel_address": self.hypervisors.address(i),
             "host_networks.physical_interfaces": f"outside:{OUTER}",
@@ -336,7 +342,7 @@ def _hypervisors(plan: Plan, state: Path) -> Hypervisors | Libvirtd | None:
         return None
     if plan.computes == 1:
         return Libvirtd(state, keep=True)
-    return Hypervisors(plan.computes, state, keep=True)
+    return Hypervisors(plan.computes, state, keep=True, switches=plan.switches)
 
 
 def _stop(state: Path) -> int:

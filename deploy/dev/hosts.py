@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from deploy.dev.libvirtd import Libvirtd
+from deploy.dev.openvswitch import OpenVswitch
 from deploy.dev.processes import NotInstalled, need
 from deploy.dev.service import Service
 
@@ -22,7 +23,8 @@ OUTSIDE, OUTER = "203.0.113.1", "ext0"
 
 
 class Hypervisors(Service):
-    """`count` hosts named after `prefix`; `net` is the first three octets of their network."""
+    """`count` hosts named after `prefix`; `net` is the first three octets of their network. The last `switches` of them
+    have Open vSwitch, on whose bridge is their address."""
 
     name = "hosts"
 
@@ -34,6 +36,7 @@ class Hypervisors(Service):
         keep: bool = False,
         net: str = "198.18.77",
         join_root: bool = False,
+        switches: int = 0,
     ) -> None:
         if not 1 <= count <= AT_MOST:
             raise ValueError(f"1 to {AT_MOST} hosts, not {count}")
@@ -44,6 +47,8 @@ class Hypervisors(Service):
         # Interface names have 15 characters at most and are shared by all users of the machine.
         self.prefix = f"nl{zlib.crc32(str(self.state).encode()) & 0xFFFFFF:06x}"
         self.hosts = [self._host(i) for i in range(1, count + 1)]
+        self.switches = {i: OpenVswitch(f"{self.prefix}h{i}", self.state, keep=True)
+                         for i in range(count - switches + 1, count + 1)}  # fmt: skip
 
     @property
     def shared(self) -> Path:
@@ -109,6 +114,8 @@ class Hypervisors(Service):
         self._fabric()
         for i, host in enumerate(self.hosts, start=1):
             self._wire(i)
+            if i in self.switches:
+                self.switches[i].start().take("fab0", f"{self.address(i)}/24")
             host.start()
         return self
 
@@ -116,6 +123,8 @@ class Hypervisors(Service):
         """End guests, daemons, namespaces and the fabric."""
         for host in self.hosts:
             host.end()
+        for switch in self.switches.values():
+            switch.end()
         for command in self.cleanup():
             subprocess.run(command, capture_output=True)
 
@@ -159,6 +168,10 @@ class Hypervisors(Service):
         _ip("-n", fabric, "link", "set", f"x{i}", "master", "out", "up")
         _ip("-n", host, "addr", "add", f"{self.net}.{i}/24", "dev", "fab0")
         _ip("-n", host, "link", "set", "fab0", "up")
+        for space, name in ((host, "fab0"), (host, OUTER), (fabric, f"x{i}")) if self.switches else ():
+            # as network cards do: such a switch takes checksums as they are
+            words = ["netns", "exec", space, need("ethtool", "ethtool"), "-K", name, "tx", "off"]
+            _ip(*words)
 
     def cleanup(self) -> list[list[str]]:
         """Commands that remove the interfaces and network namespaces."""

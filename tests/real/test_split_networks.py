@@ -1,5 +1,6 @@
-"""Two real guests on two hypervisor hosts and one VXLAN network: addresses by DHCP, packets from one to the other,
-a rule that is taken away, and a router with floating addresses through which one logs in from outside."""
+"""Two real guests on two hypervisor hosts, one with Linux bridges and one with Open vSwitch, and one VXLAN network:
+addresses by DHCP, packets from one to the other, a rule that is taken away, and a router with floating addresses
+through which one logs in from outside."""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ from deploy.dev.client import Api
 from deploy.dev.cloud import Cloud
 from deploy.dev.guest import UP, guest_image
 from deploy.dev.hosts import OUTER, OUTSIDE, Hypervisors
+from deploy.dev.openvswitch import DEVICES
 from deploy.dev.processes import wait_for
 from novalite.networks.on_host import names
 from novalite.networks.on_host.host import obstacle
@@ -98,9 +100,9 @@ def within(seconds: float, check: Callable[[], bool]) -> float:
 
 
 def links(cloud: Cloud, host: int) -> set[str]:
-    """Names of the devices of a host."""
+    """Names of the devices of a host, but for those that come with Open vSwitch itself."""
     shown = cloud.hypervisors.exec(host, "ip", "-j", "link").stdout  # type: ignore[union-attr]
-    return {one["ifname"] for one in json.loads(shown)}
+    return {one["ifname"] for one in json.loads(shown)} - DEVICES
 
 
 def leftovers(cloud: Cloud) -> list[str]:
