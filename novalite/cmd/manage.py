@@ -52,6 +52,9 @@ def parser() -> argparse.ArgumentParser:
     simulated.add_argument("--events", type=_positive, default=2000, help="servers that come and go (default: 2000)")
     simulated.add_argument("--seed", type=int, default=1, help="the same seed gives the same result (default: 1)")
     simulated.add_argument("--fill", type=_share, default=0.0, help="per cent of each host taken before (default: 0)")
+    pci = groups.add_parser("pci", help="PCI devices of hosts").add_subparsers(metavar="COMMAND", required=True)
+    listed = _command(pci, "list", "every device that guests may have, and who has it", pci_list)
+    listed.add_argument("--host", help="of this host only")
     _command(groups, "reference", "print the reference of the compute API as one HTML page", reference)
     return made
 
@@ -275,6 +278,18 @@ def simulate(conf: ConfigOpts, args: argparse.Namespace) -> int:
     found = run(conf, args.hosts, args.events, args.seed, args.fill, lambda what: print(what, file=sys.stderr))
     print(json.dumps({"hosts": args.hosts, "seed": args.seed, "events": args.events, **asdict(found)}))
     return 1 if found.problems else 0
+
+
+def pci_list(conf: ConfigOpts, args: argparse.Namespace) -> int:
+    """Print a line for each device."""
+    from novalite.cmd.pci import lines
+    from novalite.db import schema
+
+    with opened(conf) as db:
+        schema.require(db)
+        for line in lines(db, args.host):
+            print(line)
+    return 0
 
 
 def reference(conf: ConfigOpts, args: argparse.Namespace) -> int:

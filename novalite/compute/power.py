@@ -11,7 +11,7 @@ from oslo_config import cfg
 
 from novalite.compute.reporting import Outcome
 from novalite.compute.virt.driver import Driver, Rescues, SendsNmi, able
-from novalite.errors import DriverUnsupported, NovaliteError
+from novalite.errors import DriverError, DriverUnsupported, NovaliteError
 from novalite.objects.servers import GuestSpec, HostWork
 from novalite.states import PowerState
 
@@ -26,7 +26,7 @@ POWER: dict[str, PowerVerb] = {
     "reboot_hard": lambda driver, spec, timeout: driver.reboot_guest(spec, True, timeout),
     "pause": lambda driver, spec, timeout: driver.pause_guest(spec),
     "unpause": lambda driver, spec, timeout: driver.unpause_guest(spec),
-    "suspend": lambda driver, spec, timeout: driver.suspend_guest(spec),
+    "suspend": lambda driver, spec, timeout: _suspend(driver, spec),
     "resume": lambda driver, spec, timeout: driver.resume_guest(spec),
     "trigger_crash_dump": lambda driver, spec, timeout: _inject_nmi(driver, spec),
     "unrescue": lambda driver, spec, timeout: able(driver, Rescues, "rescue").unrescue_guest(spec),
@@ -46,6 +46,12 @@ def perform(driver: Driver, conf: cfg.ConfigOpts, work: HostWork, outcome: Outco
         act(driver, work.server, patience(conf, work))
     finally:
         outcome.power_state = seen(driver, work.server.id)
+
+
+def _suspend(driver: Driver, spec: GuestSpec) -> None:
+    if spec.pci_devices:
+        raise DriverError(reason="a guest with PCI devices cannot be suspended, because their state cannot be saved")
+    driver.suspend_guest(spec)
 
 
 def _inject_nmi(driver: Driver, spec: GuestSpec) -> None:

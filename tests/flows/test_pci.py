@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from novalite.cmd.pci import lines
 from novalite.conductor.tasks import FLOWS
 from novalite.context import Context
 from novalite.db import hosts
@@ -120,14 +121,19 @@ def test_several_servers_of_one_request_share_what_there_is(cloud: ServedCloud) 
 def test_an_alias_nobody_defined_is_refused_before_anything_changes(cloud: ServedCloud) -> None:
     with pytest.raises(BadRequest, match="PCI alias cat is not defined"):
         cloud.create("web", flavor_id="cat")
+    member = cloud.rest()
+    answer = member.create("web", flavorRef="cat", imageRef=member.image(), networks="none")
+    assert (answer.status_code, answer.json["badRequest"]["message"]) == (400, "PCI alias cat is not defined")
     assert cloud.list_all() == []
     server_id = cloud.boot("web", flavor_id="gpu1")
     before = cloud.show(server_id)
     with pytest.raises(BadRequest, match="PCI alias cat is not defined"):
         cloud.act(server_id, "resize", flavor_id="cat", disk_config=None)
-    with pytest.raises(MigrationPreCheckError):
+    with pytest.raises(MigrationPreCheckError, match="has PCI devices of its host, which cannot go along"):
         cloud.act(server_id, "live_migrate")
     assert cloud.show(server_id) == before
+    cloud.act(server_id, "suspend")
+    assert (cloud.show(server_id)["vm_state"], cloud.show(server_id)["task_state"]) == ("active", None)
 
 
 def test_a_failed_build_gives_its_devices_back_and_gets_others(cloud: ServedCloud) -> None:
@@ -144,6 +150,8 @@ def test_another_host_gives_other_devices(cloud: ServedCloud, end: str) -> None:
     cloud.act(server_id, "migrate")
     assert cloud.show(server_id)["host"] == there
     assert sorted(host for host, _ in has(cloud)) == sorted([here, here, there, there]), "both places are kept"
+    kept = [line for line in lines(cloud.db, here) if server_id in line]
+    assert len(kept) == 2 and all(f"server {server_id} until its migration is confirmed" in line for line in kept)
     check_invariants(cloud)
     cloud.act(server_id, end)
     lives = there if end == "confirm_resize" else here

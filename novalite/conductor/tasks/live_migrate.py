@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from novalite.conductor import pci_requests
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, Flow, Prepared, Task
 from novalite.conductor.tasks import moving
@@ -22,6 +23,8 @@ def prepare(env: Env, session: Session, asked: Asked) -> Prepared:
         raise BadRequest(HostNotFound(host=host).sentence)
     if host == server["host"]:
         raise BadRequest(f"Unable to migrate instance ({server['id']}) to current host ({host}).")
+    if pci_requests.wanted([server["flavor"]]):
+        raise MigrationPreCheckError(reason="it has PCI devices of its host, which cannot go along; migrate it cold.")
     raise MigrationPreCheckError(reason="the hypervisors of this cloud cannot move a guest that runs; migrate it cold.")
 
 

@@ -54,6 +54,28 @@ def test_from_nothing_to_a_cloud(operator: Operator) -> None:
     assert operator("db", "check")[:2] == (0, f"The database is sound, at revision {schema.head()}.\n")
 
 
+def test_devices_are_listed_with_who_has_them(operator: Operator) -> None:
+    operator("db", "sync")
+    heads = "HOST  ADDRESS  KIND  DEVICE  CLASS  NUMA  NETWORK  DRIVER  ALIAS  HOLDER\n"
+    assert operator("pci", "list")[:2] == (0, heads)
+    columns = "host, address, vendor_id, product_id, kind, class_id, trusted, managed, gone, updated_at"
+    for values in ("'alpha', '0000:01:00.0', '10de', '1eb8', 'type-PCI', '030200', 0, 1, {gone}, '2026-01-01', 's-1'",
+                   "'beta', '0000:02:00.0', '8086', '154d', 'type-PF', '', 0, 1, 0, '2026-01-01', NULL"):
+        operator.sql(f"INSERT INTO pci_devices ({columns}, holder) VALUES ({values.format(gone=1)})")
+    _, out, _ = operator("pci", "list")
+    assert [line.split() for line in out.splitlines()[1:]] == [
+        ["alpha", "0000:01:00.0", "type-PCI", "10de:1eb8", "030200", "-", "-", "-", "-", "server", "s-1", "(gone)"],
+        ["beta", "0000:02:00.0", "type-PF", "8086:154d", "-", "-", "-", "-", "-", "free"],
+    ]
+    assert "alpha" not in operator("pci", "list", "--host", "beta")[1]
+    part = "'beta', '0000:02:10.0', '8086', '10ed', 'type-VF', '', 0, 1, 0, '2026-01-01', 's-2', '0000:02:00.0'"
+    operator.sql(f"INSERT INTO pci_devices ({columns}, holder, parent) VALUES ({part})")
+    told = operator("pci", "list", "--host", "beta")[1].splitlines()[1:]
+    assert [line.split("-  ")[-1].strip() for line in told] == ["in parts", "server s-2"]
+    operator.sql("UPDATE pci_devices SET holder = CASE WHEN kind = 'type-PF' THEN 's-3' END")
+    assert operator("pci", "list", "--host", "beta")[1].splitlines()[2].endswith("with its whole")
+
+
 def test_backup_and_restore(operator: Operator) -> None:
     operator("db", "sync")
     copy = operator.folder / "copy"

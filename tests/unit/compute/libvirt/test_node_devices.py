@@ -62,7 +62,7 @@ class Native:
     def call(self, what: str, work: Callable[[Any], Any]) -> Any:
         return work(self)
 
-    def listAllDevices(self, kind: int) -> list[Any]:  # noqa: N802
+    def listAllDevices(self, kind: int) -> list[Any]:
         return [self._one(answer) for answer in self.answers] if kind == 2 else []
 
     def _one(self, answer: str | int) -> Any:
@@ -75,7 +75,7 @@ class Told:
     def __init__(self, answer: str | int) -> None:
         self.answer = answer
 
-    def XMLDesc(self, flags: int) -> str:  # noqa: N802
+    def XMLDesc(self, flags: int) -> str:
         if isinstance(self.answer, int):
             raise error(self.answer)
         return self.answer
