@@ -14,8 +14,6 @@ from novalite.db.models.network_services import Router
 from novalite.db.models.networks import NetworkPort
 from novalite.db.models.server_groups import ServerGroup, ServerGroupMember
 from novalite.db.networks.placing import PLUGS
-from novalite.db.placement import checks as placement_checks
-from novalite.db.placement import consumers
 from novalite.db.session import Database
 from novalite.objects.migrations import UNCONFIRMED
 
@@ -49,8 +47,7 @@ def _revision(db: Database) -> Iterator[str]:
 def used_equals_claims(session: Session) -> Iterator[str]:
     """What a host counts as used is the sum of the claims on it."""
     claims = allocations.totals(session)
-    # A place kept is not one server more; nor is what was taken by the Placement API.
-    aside = server_migrations.exists_for(Allocation.server_id) | consumers.is_stranger(Allocation.server_id)
+    aside = server_migrations.exists_for(Allocation.server_id)  # a place kept is not one server more
     rows = session.execute(select(Allocation.host, func.count()).where(~aside).group_by(Allocation.host))
     counts = {row[0]: row[1] for row in rows}
     hosts = session.execute(
@@ -84,7 +81,6 @@ def claims_belong_to_servers(session: Session) -> Iterator[str]:
         .where(
             or_(Server.id.is_(None), and_(Server.deleted.is_(True), ~exists(_open_task()))),
             ~server_migrations.exists_for(Allocation.server_id),
-            ~consumers.is_stranger(Allocation.server_id),
         )
     )
     for host, server_id in session.execute(query):
@@ -202,7 +198,4 @@ CHECKS: tuple[Callable[[Session], Iterator[str]], ...] = (
     pci_check.devices_are_given_once,
     pci_check.vanished_devices,
     pci_check.free_devices_are_told,
-    placement_checks.inventories_count_what_is_held,
-    placement_checks.providers_have_their_trees,
-    placement_checks.consumers_hold_something,
 )

@@ -76,15 +76,37 @@ class TraitRule(Message):
     forbidden: bool = False
 
 
-class ProviderQuery(Message):
-    """Which providers to list; every part given must hold."""
+class Wanted(Message):
+    """What providers must have; every part given must hold. `in_tree`: the uuid of any provider of their tree."""
 
-    name: str | None = None
-    uuid: str | None = None
     in_tree: str | None = None
     member_of: tuple[Membership, ...] = ()
     required: tuple[TraitRule, ...] = ()
     resources: dict[str, int] = Field(default_factory=dict)
+
+
+class ProviderQuery(Wanted):
+    """Which providers to list."""
+
+    name: str | None = None
+    uuid: str | None = None
+
+
+def is_in(aggregates: frozenset[str], asked: tuple[Membership, ...]) -> bool:
+    """Whether something in these aggregates is where it shall be."""
+    return all(aggregates.isdisjoint(one.aggregates) is one.forbidden for one in asked)
+
+
+def passes(provider: Provider, wanted: Wanted) -> bool:
+    """Whether a provider alone has the aggregates, traits and room that are wanted; its tree is not looked at."""
+    for rule in wanted.required:
+        if provider.traits.isdisjoint(rule.traits) is not rule.forbidden:
+            return False
+    for name, amount in wanted.resources.items():
+        inventory = provider.inventories.get(name)
+        if inventory is None or not inventory.has_room(amount):
+            return False
+    return is_in(provider.aggregates, wanted.member_of)
 
 
 class ConsumerAllocations(Message):

@@ -34,7 +34,7 @@ def resources(value: str) -> dict[str, int]:
         raise BadRequest(f"Badly formed resources parameter. {form} Got: empty string.")
     found = {}
     for part in value.split(","):
-        name, colon, amount = part.partition(":")
+        name, colon, amount = (piece.strip() for piece in part.partition(":"))
         if not colon or not name:
             raise BadRequest(f"Badly formed resources parameter. {form} Got: {part}.")
         if not re.fullmatch(r"[+-]?[0-9]{1,18}", amount):
@@ -57,7 +57,7 @@ def traits(value: str, minor: int, key: str = "required") -> list[TraitRule]:
     form = "HW_CPU_X86_VMX,!CUSTOM_MAGIC" if minor >= 22 else "HW_CPU_X86_VMX,CUSTOM_MAGIC"
     if anyone:
         form = "in:HW_CPU_X86_VMX,CUSTOM_MAGIC"
-    names = value.removeprefix("in:").split(",")
+    names = [name.strip() for name in value.removeprefix("in:").split(",")]
     may_forbid = minor >= 22 and not anyone
     for name in names:
         bare = name.removeprefix("!") if may_forbid else name
@@ -72,12 +72,12 @@ def all_traits(values: Sequence[str], minor: int, key: str = "required") -> list
     """All `required` parameters of one name: before 1.39 the last one counts. One that is required and
     forbidden is an error."""
     rules = [rule for value in (values if minor >= 39 else values[-1:]) for rule in traits(value, minor, key)]
-    wanted = {rule.traits[0] for rule in rules if not rule.forbidden and len(rule.traits) == 1}
     unwanted = {rule.traits[0] for rule in rules if rule.forbidden}
-    if both := sorted(wanted & unwanted):
+    clashes = [rule.traits for rule in rules if not rule.forbidden and unwanted.issuperset(rule.traits)]
+    if clashes:
+        told = ", ".join(f"{key}: ({', '.join(sorted(names))})" for names in clashes)
         raise BadQueryValue(
-            f"{_INVALID} Conflicting required and forbidden traits found in the following traits keys: "
-            f"{key}: ({', '.join(both)})"
+            f"{_INVALID} Conflicting required and forbidden traits found in the following traits keys: {told}"
         )
     return rules
 
@@ -95,6 +95,11 @@ def _membership(value: str, minor: int, key: str) -> Membership:
     if forbidden and minor < 32:
         raise BadRequest("Forbidden member_of parameters are not supported in the specified microversion")
     told = value.removeprefix("!")
+    if "," in told and not told.startswith("in:"):
+        raise BadRequest(
+            "Multiple values for 'member_of' must be prefixed with the 'in:' or '!in:' keyword using the valid "
+            f"microversion. Got: {value}"
+        )
     found = told.removeprefix("in:").split(",") if told.startswith("in:") else [told]
     if not all(is_uuid(one) for one in found):
         raise BadRequest(f"{_INVALID} Expected '{key}' parameter to contain valid UUID(s). Got: {value}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, TypeVar
@@ -17,14 +18,19 @@ from novalite.db.placement import (
     consumers,
     inventories,
     providers,
+    reshaping,
     traits,
     trees,
 )
 from novalite.errors import BadRequest
-from novalite.objects.base import Record
+from novalite.objects.base import Packed, Record, pack
 from novalite.objects.placement import ConsumerAllocations, InventoryChange, Provider, ProviderQuery
+from novalite.objects.placement_candidates import CandidateQuery
+from novalite.placement.candidates import Bounds, find
+from novalite.placement.forest import Forest
 from novalite.rpc.contracts.resource_providers import ResourceProviders
 
+LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -38,7 +44,8 @@ class ResourceProvidersEndpoint(ResourceProviders):
 
     def page(self, ctx: Context, query: ProviderQuery) -> list[Record]:
         def look(session: Session) -> list[Record]:
-            check_names(session, query)
+            traits = [name for rule in query.required for name in rule.traits]
+            check_names(session, traits, list(query.resources))
             return [told(one) for one in providers.page(session, query)]
 
         return self._read(look)
@@ -138,6 +145,30 @@ class ResourceProvidersEndpoint(ResourceProviders):
     def allocate(self, ctx: Context, wanted: list[ConsumerAllocations]) -> None:
         self.env.feed.changed(self.db.run(lambda session: allocations.write(session, wanted)))
 
+    def reshape(
+        self, ctx: Context, inventories: dict[str, InventoryChange], wanted: list[ConsumerAllocations]
+    ) -> None:
+        self.env.feed.changed(self.db.run(lambda session: reshaping.reshape(session, inventories, wanted)))
+
+    def candidates(self, ctx: Context, query: CandidateQuery) -> Packed:
+        def look(session: Session) -> list[Provider]:
+            traits = [name for group in query.groups for rule in group.required for name in rule.traits]
+            check_names(
+                session,
+                [*traits, *query.root_required, *query.root_forbidden],
+                [name for group in query.groups for name in group.resources],
+            )
+            return trees.read(session)
+
+        conf = self.env.conf.placement
+        bounds = Bounds(
+            conf.max_allocation_candidates, conf.candidate_search_choices, conf.candidate_search_seconds
+        )
+        found = find(query, Forest(self._read(look)), bounds)  # the transaction is over when the search begins
+        if not found.complete:
+            LOG.warning("A search was ended by the limits in [placement]; it found %d.", len(found.candidates))
+        return pack({"candidates": found.candidates, "summaries": found.summaries})
+
     def give_back(self, ctx: Context, consumer: str) -> None:
         self.env.feed.changed(self.db.run(lambda session: allocations.remove(session, consumer)))
 
@@ -160,12 +191,10 @@ class ResourceProvidersEndpoint(ResourceProviders):
         return found
 
 
-def check_names(session: Session, query: ProviderQuery) -> None:
+def check_names(session: Session, named: list[str], wanted: list[str]) -> None:
     """Traits and classes that a query names must be there."""
-    named = [name for rule in query.required for name in rule.traits]
     if unknown := _traits.missing(session, named):
         raise BadRequest(f"No such trait(s): {', '.join(unknown)}.")
-    wanted = list(query.resources)
     if unknown := sorted(set(wanted) - inventories.known_classes(session, wanted)):
         raise BadRequest(f"Invalid resource class in resources parameter: No such resource class {unknown[0]}.")
 

@@ -45,6 +45,8 @@ class Change:
     provider: Provider
     before: dict[str, int] = field(default_factory=dict)
     after: dict[str, int] = field(default_factory=dict)
+    counts: bool = False
+    """Whether the provider's generation grows although nothing of it is held afterwards."""
 
     @property
     def grows(self) -> bool:
@@ -52,8 +54,9 @@ class Change:
         return any(amount > self.before.get(name, 0) for name, amount in self.after.items())
 
 
-def write(session: Session, wanted: Iterable[ConsumerAllocations]) -> list[str]:
-    """All of it or nothing; answers the hosts that changed.
+def write(session: Session, wanted: Iterable[ConsumerAllocations], counted: bool = True) -> list[str]:
+    """All of it or nothing; answers the hosts that changed. `counted`: generations of providers also grow when somebody
+    lets go of everything, as they do by PUT and POST but not by DELETE of allocations.
 
     ProviderMissing, BadRequest for a class that is not there, NoSuchInventory, WrongPortion, NoRoom; ConsumerConflict
     when a consumer is not at the generation that the caller knows, or changes at this moment; KeptByCompute.
@@ -66,20 +69,21 @@ def write(session: Session, wanted: Iterable[ConsumerAllocations]) -> list[str]:
     for one in asked:
         _check_amounts(session, one, known)
         _note(session, one, before.get(one.consumer))
-    changes = [change for one in asked for change in _changes(one, before.get(one.consumer), known)]
+    changes = [change for one in asked for change in _changes(one, before.get(one.consumer), known, counted)]
     return apply(session, changes)
 
 
 def apply(session: Session, changes: list[Change]) -> list[str]:
     """Give back first, then take: what one consumer lets go of another may have at once. Providers that somebody
-    holds something of afterwards get a new generation; answers the hosts that changed."""
+    holds something of afterwards get a new generation, and those of changes that count; answers the hosts that
+    changed."""
     touched: set[str] = set()
     order = sorted(changes, key=lambda one: (one.grows, one.provider.uuid, one.consumer))
     for change in order:
         _apply(session, change)
         if change.provider.host is not None:
             touched.add(change.provider.host)
-    held = {change.provider.uuid: change.provider for change in changes if change.after}
+    held = {change.provider.uuid: change.provider for change in changes if change.after or change.counts}
     for uuid in sorted(held):
         if held[uuid].host is None:  # of a host every change counts by itself
             providers.grow(session, held[uuid])
@@ -90,7 +94,7 @@ def remove(session: Session, consumer: str) -> list[str]:
     """The consumer holds nothing; answers the hosts that changed. ConsumerNotFound when it held nothing."""
     if not consumers.read(session, [consumer]):
         raise ConsumerNotFound(consumer=consumer)
-    return write(session, [ConsumerAllocations(consumer=consumer, allocations={})])
+    return write(session, [ConsumerAllocations(consumer=consumer, allocations={})], counted=False)
 
 
 # --- checks --------------------------------------------------------------------------------------
@@ -154,40 +158,38 @@ def _refuse_taking_away(session: Session, change: Change) -> None:
 def _note(session: Session, asked: ConsumerAllocations, before: Record | None) -> None:
     """The consumer's row: its generation grows, and of two who write at once one loses (ConsumerConflict)."""
     row = Consumer
-    own = before or consumers.owners(session, [asked.consumer])[asked.consumer]
-    if before is None:
-        own["own"] = 0  # who holds nothing has no row; one that is there now was made meanwhile
-    same = (row.uuid == asked.consumer, row.generation == own["own"])
+    mine = row.uuid == asked.consumer
     if not asked.allocations:
-        gone: Any = session.execute(delete(row).where(*same))
-        if own["own"] and gone.rowcount == 0:
-            raise ConsumerConflict(expected="another", got=own["generation"])
+        session.execute(delete(row).where(mine))
         return
+    own = consumers.owners(session, [asked.consumer])[asked.consumer]
     values: dict[str, Any] = {
         "project_id": asked.project_id or own["project_id"] or INCOMPLETE,
         "user_id": asked.user_id or own["user_id"] or INCOMPLETE,
         "consumer_type": asked.consumer_type or own["consumer_type"],
         "updated_at": now(),
     }
-    if own["own"] == 0:
+    if own["generation"] == 0:
         try:
             with session.begin_nested():
                 session.execute(insert(row).values(uuid=asked.consumer, generation=1, **values))
         except IntegrityError:
             raise ConsumerConflict(expected="another", got="null") from None
         return
+    same = (mine, row.generation == own["generation"])
     done: Any = session.execute(update(row).where(*same).values(generation=row.generation + 1, **values))
     if done.rowcount == 0:
         raise ConsumerConflict(expected="another", got=own["generation"])
 
 
 def _changes(
-    asked: ConsumerAllocations, before: Record | None, known: Mapping[str, Provider]
+    asked: ConsumerAllocations, before: Record | None, known: Mapping[str, Provider], counted: bool
 ) -> Iterable[Change]:
     held = before["held"] if before is not None else {}
     for uuid in sorted({*held, *asked.allocations}):
         if uuid in known:
-            yield Change(asked.consumer, known[uuid], dict(held.get(uuid, {})), dict(asked.allocations.get(uuid, {})))
+            before_after = dict(held.get(uuid, {})), dict(asked.allocations.get(uuid, {}))
+            yield Change(asked.consumer, known[uuid], *before_after, counted and not asked.allocations)
 
 
 def _apply(session: Session, change: Change) -> None:

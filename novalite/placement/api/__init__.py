@@ -9,11 +9,13 @@ from novalite.api.runtime import ApiRuntime
 from novalite.placement.api import (
     aggregates,
     allocations,
+    candidates,
     classes,
     discovery,
     faults,
     inventories,
     providers,
+    reshaper,
     traits,
     usages,
 )
@@ -21,7 +23,9 @@ from novalite.placement.api.http import Service
 from novalite.placement.api.routing import install
 from novalite.rpc.contracts.resource_providers import ResourceProviders
 
-MODULES = (discovery, providers, inventories, aggregates, traits, usages, allocations, classes)
+MODULES = (
+    discovery, providers, inventories, aggregates, traits, usages, allocations, classes, candidates, reshaper,
+)  # fmt: skip
 """Each has a table `ROUTES`."""
 
 

@@ -8,6 +8,7 @@ from novalite.api.policy import Rule
 _IN_A_PROJECT = "not system_scope:all"
 """As published: tokens that are not of a project are refused."""
 ADMIN_OR_SERVICE = f"(role:admin or role:service) and {_IN_A_PROJECT}"
+SERVICE = f"role:service and {_IN_A_PROJECT}"
 READER_TOO = (
     f"(role:admin or (role:reader and project_id:%(project_id)s) or role:service) and {_IN_A_PROJECT}"
 )
@@ -43,6 +44,7 @@ _ROWS = (
     ("placement:resource_classes:show", "Show a resource class.", "GET /resource_classes/{name}"),
     ("placement:resource_classes:update", "Create or rename a resource class.", "PUT /resource_classes/{name}"),
     ("placement:resource_classes:delete", "Delete a resource class.", "DELETE /resource_classes/{name}"),
+    ("placement:allocation_candidates:list", "List allocation candidates.", "GET /allocation_candidates"),
     ("placement:allocations:manage", "Write what several consumers hold.", "POST /allocations"),
     ("placement:allocations:list", "Show what a consumer holds.", "GET /allocations/{consumer_uuid}"),
     ("placement:allocations:update", "Write what a consumer holds.", "PUT /allocations/{consumer_uuid}"),
@@ -50,5 +52,6 @@ _ROWS = (
 )
 RULES = [
     *(Rule(name, ADMIN_OR_SERVICE, what, tuple(operations)) for name, what, *operations in _ROWS),
+    Rule("placement:reshaper:reshape", SERVICE, "Move inventories and what is held of them.", ("POST /reshaper",)),
     Rule("placement:usages", READER_TOO, "See how much a project uses.", ("GET /usages",)),
 ]

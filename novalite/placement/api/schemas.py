@@ -145,7 +145,7 @@ _LISTED = {
         "resource_provider", "resources",
     ),
 }  # fmt: skip
-_MAPPINGS = _by("^[a-zA-Z0-9_-]{0,64}$", {"type": "array", "minItems": 1, "items": UUID})
+_MAPPINGS = _by("^[a-zA-Z0-9_-]{0,64}$", {"type": "array", "minItems": 1, "items": UUID}, least=1)
 
 
 def allocations(minor: int, many: bool = False) -> Schema:
@@ -166,6 +166,13 @@ def allocations(minor: int, many: bool = False) -> Schema:
     if minor >= 34:
         fields["mappings"] = _MAPPINGS
     return _object(fields, *required)
+
+
+def reshape(minor: int) -> Schema:
+    """Inventories by provider, and what consumers shall hold."""
+    held = _by(UUID_KEY, allocations(minor, many=True))
+    fields = {"inventories": _by(UUID_KEY, ALL_INVENTORIES, least=1), "allocations": held}
+    return _object(fields, *fields)
 
 
 def many_allocations(minor: int) -> Schema:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from novalite.context import Context
-from novalite.objects.base import Record
+from novalite.objects.base import Packed, Record
 from novalite.objects.placement import ConsumerAllocations, InventoryChange, ProviderQuery
+from novalite.objects.placement_candidates import CandidateQuery
 from novalite.rpc.contracts.base import Contract, call
 
 
@@ -132,8 +133,21 @@ class ResourceProviders(Contract, topic="conductor", namespace="resource_provide
         raise NotImplementedError
 
     @call()
+    def reshape(
+        self, ctx: Context, inventories: dict[str, InventoryChange], wanted: list[ConsumerAllocations]
+    ) -> None:
+        """Replace inventories of these providers and what these consumers hold, all of it or nothing."""
+        raise NotImplementedError
+
+    @call()
     def give_back(self, ctx: Context, consumer: str) -> None:
         """It holds nothing any more."""
+        raise NotImplementedError
+
+    @call(timeout=60)
+    def candidates(self, ctx: Context, query: CandidateQuery) -> Packed:
+        """`candidates` and `summaries` as placement/candidates.py tells them. BadRequest for a trait or class that is
+        not there, and for a search that was given up with nothing found."""
         raise NotImplementedError
 
     @call()

@@ -1,0 +1,1 @@
+"""Our Placement API against the tests that the openstack-placement package ships."""
