@@ -19,8 +19,11 @@ class PciPassthroughFilter:
     def passes(self, hosts: Hosts, spec: RequestSpec) -> Mask:
         if not spec.pci_requests:
             return True
-        pools, given = hosts.store.words["pci_pools"].values, hosts.given
+        given = hosts.given
         width = int(given.max(initial=0)) + 1
+        if width == 1:
+            return hosts.worded("pci_pools", lambda pools: pci.fit(pools, spec.pci_requests) is not None)
+        pools = hosts.store.words["pci_pools"].values
 
         def enough(pair: int) -> bool:
             servers = pair % width + 1
