@@ -9,6 +9,7 @@ from oslo_config import cfg
 
 from novalite.compute import device_spec
 from novalite.compute.build import Bench
+from novalite.compute.host_cells import Division, counts
 from novalite.compute.monitors import Monitors, link_mbps
 from novalite.compute.virt.driver import Driver
 from novalite.objects.hosts import HostInventory
@@ -23,6 +24,7 @@ class Condition:
     def __init__(self, conf: cfg.ConfigOpts, bench: Bench) -> None:
         self.bench = bench
         self.interfaces = conf.host_networks.physical_interfaces
+        self.division = Division.of(conf.compute)
         self.wishes = device_spec.parse(conf.pci.device_spec)
         self.monitors = Monitors(conf.compute.monitors, self.interfaces.values())
 
@@ -37,10 +39,18 @@ class Condition:
         }
 
 
-def inventory(driver: Driver, conf: cfg.ConfigOpts, host: str, condition: Condition) -> HostInventory:
-    """The inventory as the conductor wants it. Raises DriverUnavailable."""
+def inventory(
+    driver: Driver, conf: cfg.ConfigOpts, host: str, condition: Condition, strict: bool = False
+) -> HostInventory:
+    """The inventory as the conductor wants it. Raises DriverUnavailable; `strict`: ConfigError as well, when the
+    configuration names what the host does not have."""
     options = conf.compute
     found = driver.inventory()
+    if found.numa is not None:
+        if strict:
+            condition.division.check(found.numa)
+        divided = condition.division.apply(found.numa)
+        found = found.model_copy(update={"numa": divided, **counts(divided)})
     return found.model_copy(update={
         "host": host,
         "node": found.node or host,

@@ -26,6 +26,7 @@ from novalite.errors import (
 )
 from novalite.objects.flavors import Flavor
 from novalite.objects.images import Image
+from novalite.objects.numa_request import asked
 from novalite.objects.pci import PciRequest
 from novalite.objects.scheduling import RequestSpec
 from novalite.objects.servers import CreateServers
@@ -140,6 +141,7 @@ def request_spec(
         image_id=(resolved.image.id or None) if resolved.image else None,
         image_properties=resolved.image.properties if resolved.image else {},
         pci_requests=resolved.pci_requests,
+        numa=asked(resolved.flavor, resolved.image.properties if resolved.image else {}, hints),
     )
     return spec.model_dump(mode="json", exclude={"excluded", "group"})
 

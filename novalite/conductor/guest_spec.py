@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import pci_requests, server_ports
+from novalite.conductor import pci_requests, server_ports, topology
 from novalite.conductor.server_networks import offered
-from novalite.db import interfaces, pci
+from novalite.db import interfaces, numa, pci
 from novalite.objects.base import Record
 from novalite.objects.flavors import Flavor
 from novalite.objects.images import Image, ImageSource
@@ -25,10 +25,14 @@ def guest_spec(env: Env, task: Task, host: str | None = None) -> GuestSpec:
     server = task.server
     assert server is not None
     work: Record = {"image": _source(env, task), "rescue": _rescue(env, task, server)}
+    where = host or task.wait_host or server["host"]
+    if where and topology.wanted(server, task.args.get("new")):
+        with env.db.read() as session:
+            holders = [one for one in (task.server_id, task.args.get("migration") or server["migration_id"]) if one]
+            work["placed"] = numa.held(session, where, holders)
     if pci_requests.wanted([server["flavor"], server["old_flavor"], task.args.get("old"), task.args.get("new")]):
         migration = task.args.get("migration") or server["migration_id"]
         with env.db.read() as session:
-            where = host or task.wait_host or server["host"]
             work["pci_devices"] = pci.given(session, where, task.server_id, migration) if where else ()
     spec = described(server).model_copy(update={**work, "vifs": server_ports.vifs(env, task.server_id)})
     if not spec.config_drive:

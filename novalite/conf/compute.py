@@ -46,6 +46,16 @@ OPTS = [
                help="MB of memory kept for the host itself."),
     cfg.IntOpt("reserved_host_disk_mb", mutable=True, default=0, min=0,
                help="MB of disk kept for the host itself."),
+    cfg.StrOpt("cpu_dedicated_set", default="",
+               help="CPUs that are given to one vCPU each, of guests that ask for that (hw:cpu_policy): 4-12,^8,15. "
+                    "Empty: none, so that such guests find no place here."),
+    cfg.StrOpt("cpu_shared_set", default="",
+               help="CPUs over which the vCPUs of all other guests float, and QEMU's own threads where a flavor says "
+                    "hw:emulator_threads_policy=share; cpu_allocation_ratio counts for them. Empty: all that are not "
+                    "in cpu_dedicated_set. Only guests that have cells (hw:numa_nodes and the like) are kept to them."),
+    cfg.MultiStrOpt("reserved_huge_pages", default=[],
+                    help="Pages kept for the host, by cell and size: node:0,size:2048,count:64 . May be given several "
+                         "times; the size is in kB, or has a unit, as 1GB."),
     # --- work ---
     cfg.IntOpt("max_concurrent_builds", default=10, min=1,
                help="Guests built at the same time; others wait."),

@@ -1,7 +1,7 @@
 """[fake_driver]: the hypervisor in memory, for demos, load and tests."""
 
 from oslo_config import cfg
-from oslo_config.types import Dict, Float
+from oslo_config.types import Dict, Float, Integer
 
 GROUP = "fake_driver"
 OPTS = [
@@ -16,6 +16,13 @@ OPTS = [
                          '"10de", "product_id": "1eb8", "numa_node": 0, "count": 2}. With "parts": 4 and '
                          '"part_product_id" each is a physical function with so many virtual ones. What may be given '
                          "to guests says [pci] device_spec."),
+    cfg.IntOpt("numa_cells", default=0, min=0, max=64,
+               help="NUMA cells that the host pretends to have, of CPUs and memory in equal parts. 0: it says nothing "
+                    "of cells, and takes no guests that ask for them."),
+    cfg.IntOpt("threads_per_core", default=1, min=1, max=8,
+               help="With numa_cells: threads of each core; they have numbers in a row."),
+    cfg.Opt("huge_pages", type=Dict(Integer(min=0)), default={},
+            help="With numa_cells: pages of each cell by their size in kB: 2048:512,1048576:2 ."),
     cfg.BoolOpt("needs_images", default=False,
                 help="Fetch images into the cache as a real driver would."),
     cfg.Opt("delays", type=Dict(Float(min=0.0)), default={},

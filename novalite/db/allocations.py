@@ -11,7 +11,7 @@ from sqlalchemy import Integer, Update, and_, bindparam, delete, func, insert, s
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from novalite.db import pci
+from novalite.db import numa, pci
 from novalite.db.models import compute
 from novalite.db.session import run_statement
 from novalite.errors import ClaimLost
@@ -57,7 +57,7 @@ _CLAIMED = "claimed"
 
 @dataclass(frozen=True)
 class Amount:
-    """What one server takes: vCPUs, MB of RAM, GB of disk (root, ephemeral and swap)."""
+    """What one server takes: vCPUs on shared CPUs, MB of RAM, GB of disk (root, ephemeral and swap)."""
 
     vcpus: int
     ram_mb: int
@@ -188,11 +188,12 @@ def _give_back(session: Session, holder: str, host: str | None, servers: int) ->
     mine = [Allocation.server_id == holder] + ([Allocation.host == host] if host else [])
     held = session.execute(
         select(
-            Allocation.host, Allocation.vcpus, Allocation.ram_mb, Allocation.disk_gb, Allocation.pci_devices
+            Allocation.host, Allocation.vcpus, Allocation.ram_mb, Allocation.disk_gb, Allocation.pci_devices,
+            Allocation.numa,
         ).where(*mine)
     ).all()
     freed = []
-    for name, vcpus, ram_mb, disk_gb, devices in held:
+    for name, vcpus, ram_mb, disk_gb, devices, cells in held:
         gone = session.execute(
             delete(_ALLOCATIONS).where(Allocation.server_id == holder, Allocation.host == name)
         )
@@ -211,6 +212,8 @@ def _give_back(session: Session, holder: str, host: str | None, servers: int) ->
         )
         if devices:
             pci.give_back(session, name, holder)
+        if cells:
+            numa.tell(session, name)
         freed.append(name)
     return freed
 
@@ -313,6 +316,7 @@ def _write_down(session: Session, holder: str, host: str, before: Amount, after:
     if after == NOTHING:
         done = session.execute(delete(_ALLOCATIONS).where(*same))
         pci.give_back(session, host, holder)
+        numa.tell(session, host)
     elif after == before:
         return
     else:

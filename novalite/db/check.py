@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from novalite.db import aggregates, allocations, pci_check, schema, server_migrations
+from novalite.db import aggregates, allocations, numa_check, pci_check, schema, server_migrations
 from novalite.db.models.compute import Allocation, Host, Server, Task
 from novalite.db.models.migrations import Migration
 from novalite.db.models.network_services import Router
@@ -198,4 +198,7 @@ CHECKS: tuple[Callable[[Session], Iterator[str]], ...] = (
     pci_check.devices_are_given_once,
     pci_check.vanished_devices,
     pci_check.free_devices_are_told,
+    numa_check.cpus_are_given_once,
+    numa_check.use_of_cells_is_told,
+    numa_check.pinned_cpus_are_offered,
 )

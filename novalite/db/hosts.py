@@ -9,7 +9,7 @@ from sqlalchemy import and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from novalite.db import pci
+from novalite.db import numa, pci
 from novalite.db.capacity import capacity
 from novalite.db.models.base import now
 from novalite.db.models.compute import Allocation, Host, Server, Service, Task, new_id
@@ -22,6 +22,7 @@ _REPORTED = (
     "node", "hypervisor_type", "hypervisor_version", "host_ip", "vcpus", "ram_mb", "disk_gb",
     "reserved_vcpus", "reserved_ram_mb", "reserved_disk_gb", "cpu_ratio", "ram_ratio", "disk_ratio",
     "cpu_info", "traits", "supported_instances", "physical_networks", "bandwidth_mbps",
+    "pcpus", "numa",
 )  # fmt: skip
 _UNIMPORTANT = ("disk_available_least_gb", "uptime", "cached_images", "metrics", "failed_builds")
 """Reported too, but of no interest to a claim: they do not move the generation."""
@@ -39,7 +40,7 @@ def record(session: Session, inventory: HostInventory) -> bool:
 
 
 def _record(session: Session, inventory: HostInventory, row: Host | None) -> bool:
-    told = inventory.model_dump(mode="json", exclude={"pci_devices"})
+    told = _told(inventory)
     lesser = {k: told[k] for k in _UNIMPORTANT}
     values = {k: told[k] for k in _REPORTED}
     if row is not None and row.overrides:
@@ -56,6 +57,7 @@ def _record(session: Session, inventory: HostInventory, row: Host | None) -> boo
                 )  # fmt: skip
         except IntegrityError:  # two first reports raced
             return record(session, inventory)
+        numa.tell(session, inventory.host)
         return True
     if all(getattr(row, k) == v for k, v in values.items()):
         changed = {k: v for k, v in lesser.items() if getattr(row, k) != v}
@@ -74,9 +76,15 @@ def _record(session: Session, inventory: HostInventory, row: Host | None) -> boo
     return True if done.rowcount else record(session, inventory)
 
 
+def _told(inventory: HostInventory) -> dict[str, Any]:
+    """What a host reports as columns; devices have rows of their own."""
+    told = inventory.model_dump(mode="json", exclude={"pci_devices", "numa"})
+    return {**told, "numa": inventory.numa.model_dump_json() if inventory.numa else None}
+
+
 def add_new(session: Session, inventories: Iterable[HostInventory], seen: float) -> None:
     """Many hosts that are not there yet, and their services, heard of at `seen` (seconds since the epoch)."""
-    told = [inventory.model_dump(mode="json") for inventory in inventories]
+    told = [_told(inventory) for inventory in inventories]
     named = [{"host": one["host"], "uuid": new_id()} for one in told]
     facts = [{k: one[k] for k in (*_REPORTED, *_UNIMPORTANT)} | capacity(one, None) for one in told]
     session.execute(insert(Service), [{**one, "binary": "nova-compute", "last_seen": seen} for one in named])
@@ -148,6 +156,8 @@ _ROW = {
     "cached_images": Host.cached_images,
     "metrics": Host.metrics,
     "pci_pools": Host.pci_pools,
+    "numa": Host.numa,
+    "numa_used": Host.numa_used,
     "io_ops": _BUSY,
 }
 
@@ -187,6 +197,8 @@ def _host_row(record: dict[str, Any]) -> HostRow:
     record["forced_down"] = bool(record["forced_down"])
     record["last_seen"] = record["last_seen"] or 0.0
     record["traits"] = tuple(record["traits"] or ())
+    for name in ("numa", "numa_used"):
+        record[name] = record[name] or ""
     for name in ("aggregates", "cpu_info", "metrics"):
         record[name] = record[name] or {}
     for name in ("supported_instances", "physical_networks", "cached_images", "pci_pools"):

@@ -32,8 +32,8 @@ _COLUMNS: dict[str, Any] = {
     "service_uuid": Service.uuid,
     "disabled_reason": Service.disabled_reason,
     "cpu_info": Host.cpu_info,
-    "vcpus": Host.vcpus,
-    "vcpus_used": Host.used_vcpus,
+    "vcpus": Host.vcpus + Host.pcpus,
+    "vcpus_used": Host.used_vcpus + Host.used_pcpus,
     "memory_mb": Host.ram_mb,
     "memory_mb_used": Host.used_ram_mb + Host.reserved_ram_mb,
     "local_gb": Host.disk_gb,
@@ -123,8 +123,8 @@ def resources(session: Session, host: str) -> list[Record]:
     compute = and_(Service.host == Host.host, Service.binary == services.COMPUTE)
     machine = session.execute(
         select(
-            Host.vcpus, Host.ram_mb, Host.disk_gb,
-            Host.used_vcpus + Host.reserved_vcpus, Host.used_ram_mb + Host.reserved_ram_mb,
+            Host.vcpus + Host.pcpus, Host.ram_mb, Host.disk_gb,
+            Host.used_vcpus + Host.used_pcpus + Host.reserved_vcpus, Host.used_ram_mb + Host.reserved_ram_mb,
             Host.used_disk_gb + Host.reserved_disk_gb,
         ).join(Service, compute).where(Host.host == host)
     ).first()  # fmt: skip

@@ -36,7 +36,7 @@ def asked(
     flavor: Flavor, properties: Mapping[str, str], hints: Mapping[str, Any] | None = None
 ) -> GuestTopology | None:
     """The topology that a server asks for; None when it asks for nothing of the kind. Raises BadRequest."""
-    if not _of_interest(flavor.extra_specs, properties, hints or {}):
+    if not of_interest(flavor.extra_specs, properties, hints or {}):
         return None
     said = Said(flavor, properties, translated(hints or {}, flavor.vcpus))
     dedicated = _dedicated(said)
@@ -56,7 +56,8 @@ def asked(
     )  # fmt: skip
 
 
-def _of_interest(specs: Mapping[str, str], properties: Mapping[str, str], hints: Mapping[str, Any]) -> bool:
+def of_interest(specs: Mapping[str, str], properties: Mapping[str, str], hints: Mapping[str, Any]) -> bool:
+    """Whether something of the kind is said at all: quickly told, for the many servers that say nothing."""
     return (
         any(key in SPECS or key.startswith(_CELL) for key in specs)
         or any(key.startswith("hw_") and _spec(key) in SPECS for key in properties)

@@ -10,6 +10,7 @@ from novalite.objects.base import Message
 from novalite.objects.flavors import Flavor
 from novalite.objects.host_networks import Vif
 from novalite.objects.images import ImageSource
+from novalite.objects.numa import Placed
 from novalite.objects.pci import GivenDevice
 
 
@@ -136,7 +137,7 @@ class GuestSpec(Message):
 
     `rescue` None: it is not being rescued. `vifs` in the order in which the guest finds its network cards.
     `security_groups` (names), `floating_ips` and `admin_pass` are there only where the guest is to read them.
-    `pci_devices`: what it has of the host that this is told to.
+    `pci_devices` and `placed`: what it has of the host that this is told to; `placed` None: nothing in particular.
     """
 
     id: str
@@ -165,6 +166,7 @@ class GuestSpec(Message):
     security_groups: tuple[str, ...] = ()
     floating_ips: tuple[str, ...] = ()
     pci_devices: tuple[GivenDevice, ...] = ()
+    placed: Placed | None = None
     admin_pass: str | None = Field(default=None, repr=False)
 
 

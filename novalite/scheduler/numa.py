@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import combinations
 from typing import NamedTuple
 
 from novalite.objects import cpu_sets
@@ -119,13 +120,13 @@ class _Need(NamedTuple):
     vcpus: int
     memory_mb: int
 
+    @classmethod
+    def of(cls, cell: GuestCell, dedicated: Collection[int]) -> _Need:
+        pcpus = sum(1 for cpu in cell.cpus if cpu in dedicated)
+        return cls(pcpus, len(cell.cpus) - pcpus, cell.memory_mb)
+
     def plus(self, other: _Need) -> _Need:
         return _Need(self.pcpus + other.pcpus, self.vcpus + other.vcpus, self.memory_mb + other.memory_mb)
-
-
-def _need(cell: GuestCell, dedicated: Collection[int]) -> _Need:
-    pcpus = sum(1 for cpu in cell.cpus if cpu in dedicated)
-    return _Need(pcpus, len(cell.cpus) - pcpus, cell.memory_mb)
 
 
 class _Room:
@@ -232,13 +233,13 @@ def _matched(needs: Sequence[_Need], rooms: Sequence[_Room], home: int) -> list[
     owner: dict[int, int] = {}
 
     def seat(guest: int, seen: set[int]) -> bool:
-        for at, room in enumerate(rooms):
-            if at in seen or not room.has(needs[guest], guest == home):
-                continue
-            seen.add(at)
-            if at not in owner or seat(owner[at], seen):
-                owner[at] = guest
-                return True
+        fitting = [at for at, room in enumerate(rooms) if room.has(needs[guest], guest == home)]
+        for at in sorted(fitting, key=owner.__contains__):  # nobody moves who need not
+            if at not in seen:
+                seen.add(at)
+                if at not in owner or seat(owner[at], seen):
+                    owner[at] = guest
+                    return True
         return False
 
     if not all(seat(guest, set()) for guest in range(len(needs))):
@@ -315,7 +316,7 @@ def fit(
 ) -> Placed | None:
     """A place for the guest beside what is in use, or None. `only`: host cells that may be taken."""
     cells = [cell for cell in _cells(host) if only is None or cell.id in only]
-    needs = [_need(cell, wanted.dedicated) for cell in wanted.cells]
+    needs = [_Need.of(cell, wanted.dedicated) for cell in wanted.cells]
     pinned = _bits(cpu_sets.parse(use.pinned))
     for size_kb in _sizes(wanted, cells):
         rooms = [_Room(cell, use, pinned, wanted.threads, size_kb, limits) for cell in cells]
@@ -326,6 +327,18 @@ def fit(
         if (seats := _seats(wanted, needs, rooms)) is not None:
             return _place(wanted, needs, rooms, seats, size_kb)
     return None
+
+
+def choices(host: HostTopology, use: HostUse, wanted: GuestTopology, limits: Limits) -> Iterator[Placed]:
+    """The best place, then one in every set of cells where there is one: for guests that mind something else there."""
+    if (best := fit(host, use, wanted, limits)) is None:
+        return
+    yield best
+    ids, number = [cell.id for cell in host.cells], len(wanted.cells)
+    for size in range(1 if wanted.together else number, number + 1):
+        for some in combinations(ids, size):
+            if (other := fit(host, use, wanted, limits, some)) is not None:
+                yield other
 
 
 def _sizes(wanted: GuestTopology, cells: Sequence[_Cell]) -> list[int | None]:
@@ -348,7 +361,7 @@ def _place(
     """The CPUs, now that it is known which cells."""
     cpus: dict[int, list[int]] = {}
     for at in set(seats):
-        cpus[at] = rooms[at].pick(sum(needs[guest].pcpus for guest, seat in enumerate(seats) if seat == at))
+        cpus[at] = rooms[at].pick(_total(needs, seats, at).pcpus)
     emulator, idle = None, 0
     if wanted.emulator == ISOLATE:
         totals = {at: _total(needs, seats, at) for at in sorted(set(seats), key=seats.index)}
@@ -373,11 +386,8 @@ def _place(
 
 
 def _total(needs: list[_Need], seats: list[int], at: int) -> _Need:
-    total = _Need(0, 0, 0)
-    for guest, seat in enumerate(seats):
-        if seat == at:
-            total = total.plus(needs[guest])
-    return total
+    mine = [needs[guest] for guest, seat in enumerate(seats) if seat == at]
+    return _Need(*(sum(numbers) for numbers in zip(*mine, strict=True)))
 
 
 def _even(rooms: list[_Room], cpus: dict[int, list[int]]) -> int:

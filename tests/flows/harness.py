@@ -14,13 +14,15 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from novalite.compute.virt.fake_numa import pins
 from novalite.conductor.task import CommitStep, Flow, HostStep, Step
-from novalite.db import allocations, pci_check
+from novalite.db import allocations, numa, numa_check, pci_check
 from novalite.db.models.compute import Allocation, Host, Server, Task
 from novalite.db.models.migrations import Migration
 from novalite.db.models.pci import PciDevice
 from novalite.db.session import Database
 from novalite.errors import NovaliteError, Unavailable
+from novalite.objects.numa import Placed
 from novalite.rpc.bus import DaemonKilled
 from tests.cloud import Cloud, Conductor
 
@@ -133,6 +135,7 @@ def check_invariants(cloud: Cloud) -> None:
         totals = allocations.totals(session)
         migrations = session.execute(select(Migration)).scalars().all()
         devices = check_devices(session)
+        places = check_cells(session)
     assert open_tasks == [], f"tasks left open: {open_tasks}"
     busy = [(s.id, s.task_state) for s in servers if s.task_state is not None]
     assert busy == [], f"servers left busy: {busy}"
@@ -157,6 +160,8 @@ def check_invariants(cloud: Cloud) -> None:
         for server_id in guests:
             mine = {a for a, h, s in devices if h == name and owners.get(s, s) == server_id}
             assert set(cloud.driver(name).guest(server_id).devices) == mine, "a guest has other devices than its server"
+            cpus = [place for h, s, place in places if h == name and owners.get(s, s) == server_id]
+            assert cloud.driver(name).guest(server_id).pins == pins(*cpus or [None]), "a guest has other CPUs"
 
 
 def check_devices(session: Session) -> list[tuple[str, str, str]]:
@@ -165,6 +170,14 @@ def check_devices(session: Session) -> list[tuple[str, str, str]]:
     assert [sentence for rule in rules for sentence in rule(session)] == []
     found = select(PciDevice.address, PciDevice.host, PciDevice.holder).where(PciDevice.holder.is_not(None))
     return [(address, host, holder) for address, host, holder in session.execute(found)]
+
+
+def check_cells(session: Session) -> list[tuple[str, str, Placed]]:
+    """(host, holder, place) of those who have cells or CPUs; the rules of `db check` hold."""
+    rules = (numa_check.cpus_are_given_once, numa_check.use_of_cells_is_told, numa_check.pinned_cpus_are_offered)
+    assert [sentence for rule in rules for sentence in rule(session)] == []
+    hosts = session.scalars(select(Allocation.host).where(Allocation.numa.is_not(None)).distinct()).all()
+    return [(host, who, place) for host in hosts for who, place in numa.of_host(session, host).items()]
 
 
 def left_behind(servers: Sequence[Server], migrations: Sequence[Migration]) -> set[tuple[str, str]]:

@@ -33,8 +33,8 @@ class ReportResources:
         self.blind = False
 
     def started(self, ctx: Context) -> None:
-        """Say that this host is up and listening. Raises what driver and conductor raise."""
-        found = inventory(self.driver, self.conf, self.host, self.condition)
+        """Say that this host is up and listening. Raises what driver and conductor raise, and ConfigError."""
+        found = inventory(self.driver, self.conf, self.host, self.condition, strict=True)
         self.service_id = self.client.of(Hosts).started(ctx, found)
         self._news.told(found)
 

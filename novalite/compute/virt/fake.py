@@ -14,7 +14,15 @@ from typing import Any
 from oslo_config import cfg
 
 from novalite.compute.config_drive import ConfigDrives
-from novalite.compute.virt import fake_consoles, fake_disks, fake_images, fake_insight, fake_pci, fake_resize
+from novalite.compute.virt import (
+    fake_consoles,
+    fake_disks,
+    fake_images,
+    fake_insight,
+    fake_numa,
+    fake_pci,
+    fake_resize,
+)
 from novalite.compute.virt.driver import BaseImage, Guest, Watcher
 from novalite.compute.virt.fake_faults import Faults
 from novalite.compute.virt.fake_state import Journal
@@ -52,7 +60,8 @@ class FakeGuest:
     """One guest. `saved`: suspended, its memory on disk. `history` is a letter per thing its console
     shows: b boot, d shutdown, c crash, n NMI, p password changed. `image` and `rescue` are ids: of the
     image its root disk was made of, and of the one it is being rescued with. `vifs`: ids of the ports it is
-    plugged into. `drive`: texts by path of its config drive. `aside`: see fake_resize. `devices`: PCI addresses."""
+    plugged into. `drive`: texts by path of its config drive. `aside`: see fake_resize. `devices`: PCI addresses.
+    `pins`: see fake_numa."""
 
     name: str
     hostname: str
@@ -69,13 +78,14 @@ class FakeGuest:
     drive: dict[str, str] = field(default_factory=dict)
     aside: dict[str, Any] | None = None
     devices: list[str] = field(default_factory=list)
+    pins: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, spec: GuestSpec) -> FakeGuest:
         flavor = spec.flavor
         return cls(spec.instance_name, spec.hostname, flavor.vcpus, flavor.ram_mb, flavor.disk_gb * 1024,
                    1 if spec.public_key else 0, image=spec.image.id if spec.image else "",
-                   vifs=[vif.port_id for vif in spec.vifs])
+                   vifs=[vif.port_id for vif in spec.vifs], pins=fake_numa.pins(spec.placed))
 
     def become(self, flavor: Flavor) -> None:
         """Its next boot is one of this flavor."""
@@ -179,7 +189,7 @@ class FakeDriver(fake_consoles.Consoles, fake_pci.Devices):
             disk_gb=options.disk_gb, disk_available_least_gb=options.disk_gb,
             cpu_info={"arch": "x86_64", "model": "fake", "vendor": "novalite", "features": [],
                       "topology": {"sockets": 1, "cores": options.vcpus, "threads": 1}},
-            pci_devices=self.pci_devices(), uptime=uptime(),
+            pci_devices=self.pci_devices(), numa=fake_numa.topology(options), uptime=uptime(),
         )  # fmt: skip
 
     def guests(self) -> list[Guest]:
@@ -244,6 +254,7 @@ class FakeDriver(fake_consoles.Consoles, fake_pci.Devices):
             self._guests[spec.id].settle(spec.flavor)
             self._guests[spec.id].vifs = [vif.port_id for vif in spec.vifs]
             self._guests[spec.id].devices = self.plug_devices(spec)
+            self._guests[spec.id].pins = fake_numa.pins(spec.placed)
         self._act("reboot", spec, PowerState.RUNNING, "b" if hard else "db", again=True)
 
     def pause_guest(self, spec: GuestSpec) -> None:
@@ -286,6 +297,7 @@ class FakeDriver(fake_consoles.Consoles, fake_pci.Devices):
         """Takes the flavor's processors and memory."""
         self._change("resize_start", spec.id, lambda guest: guest.become(spec.flavor))
         self._guests[spec.id].devices = self.plug_devices(spec)
+        self._guests[spec.id].pins = fake_numa.pins(spec.placed)
         if start:
             self._act("start", spec, PowerState.RUNNING, "b")
 

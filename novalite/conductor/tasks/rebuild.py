@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import create_request, quota
+from novalite.conductor import create_request, quota, topology
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, CommitStep, Flow, HostStep, Prepared, Task
 from novalite.db import keypairs, servers
@@ -40,6 +40,7 @@ def prepare(env: Env, session: Session, asked: Asked) -> Prepared:
         raise BadRequest(f"A rebuild cannot change {', '.join(sorted(unknown))}.")
     image = create_request.find_image(env, session, asked.ctx, asked.params["image_id"])
     create_request.check_image(image, Flavor(**server["flavor"]))
+    topology.check_rebuild(server, image.properties)
     project = server["project_id"]
     quota.check_metadata(session, env.conf, project, len(changes.get("metadata") or {}))
     quota.check_files(session, env.conf, project, changes.get("personality") or ())

@@ -11,13 +11,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalite.conductor import claiming, create_request, pci_requests, placement, resizing
+from novalite.conductor import claiming, create_request, pci_requests, placement, resizing, topology
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, CommitStep, Flow, HostStep, Prepared, Step, Task
 from novalite.conductor.tasks import migrate
 from novalite.conductor.tasks.create_server import CandidatesLost
 from novalite.context import Context
-from novalite.db import allocations, flavors, hosts, pci, server_migrations, servers
+from novalite.db import allocations, flavors, hosts, numa, pci, server_migrations, servers
 from novalite.db.models.base import now
 from novalite.errors import (
     BadRequest,
@@ -28,6 +28,7 @@ from novalite.errors import (
     NovaliteError,
     from_wire,
 )
+from novalite.objects import numa_request
 from novalite.objects.base import Record
 from novalite.objects.flavors import Flavor
 from novalite.objects.images import Image
@@ -126,6 +127,7 @@ def request_spec(env: Env, server: Record, new: Flavor) -> RequestSpec:
         requested_node=server["node"],
         image_properties=properties,
         pci_requests=pci_requests.requests(env.conf, new, properties),
+        numa=numa_request.asked(new, properties, server["scheduler_hints"]),
     )
 
 
@@ -202,7 +204,8 @@ def settle(env: Env, task: Task, session: Session) -> None:
 def ask(env: Env, task: Task, work: HostWork, flavor: Record, start: bool) -> None:
     """Ask the host for its part, with the flavor that the guest is to have afterwards."""
     params = {"migration": task.args["migration"], "old_flavor": task.args["old"], "start": start}
-    server = work.server.model_copy(update={"flavor": Flavor(**flavor), **_devices(env, task, flavor)})
+    given = {**_devices(env, task, flavor), **_placed(env, task, flavor)}
+    server = work.server.model_copy(update={"flavor": Flavor(**flavor), **given})
     told = work.model_copy(update={"server": server, "params": params})
     env.client.of(Guests, host=task.wait_host).resize(task.ctx, told)
 
@@ -215,6 +218,16 @@ def _devices(env: Env, task: Task, flavor: Record) -> Record:
     holder = task.args["migration"] if flavor == task.args["old"] else task.server_id
     with env.db.read() as session:
         return {"pci_devices": pci.given(session, task.wait_host, holder)}
+
+
+def _placed(env: Env, task: Task, flavor: Record) -> Record:
+    """The same for cells and CPUs."""
+    server = task.server
+    if server is None or task.wait_host is None or not topology.wanted(server, task.args["new"], task.args["old"]):
+        return {}
+    holder = task.args["migration"] if flavor == task.args["old"] else task.server_id
+    with env.db.read() as session:
+        return {"placed": numa.held(session, task.wait_host, [holder])}
 
 
 def _ask_for(flavor: str) -> Any:

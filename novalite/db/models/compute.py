@@ -40,6 +40,8 @@ class Host(Base):
     """One hypervisor host: what it has, what of it may be given (`cap_*`), what servers take (`used_*`).
 
     `version` counts every change, `generation` those that are not mere use; see objects.hosts.HostRow.
+    `pcpus` are dedicated CPUs, which `vcpus` leaves out; `numa` (a HostTopology) and `numa_used` (the HostUse) are
+    text.
     `zone` and `aggregates` (name to metadata) follow from the aggregates it is in; db/aggregates.py keeps them.
     `overrides` is what operators set by the Placement API against what the host says: see db/placement/overrides.py.
     """
@@ -84,6 +86,10 @@ class Host(Base):
     failed_builds: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     pci_pools: Mapped[Any] = mapped_column(JsonText, nullable=True)
     overrides: Mapped[Any] = mapped_column(JsonText, nullable=True)
+    pcpus: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    used_pcpus: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    numa: Mapped[str | None] = mapped_column(Text)
+    numa_used: Mapped[str | None] = mapped_column(Text)
     uptime: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -173,7 +179,8 @@ class Allocation(Base):
     """What one server takes from one host; the sum over a host equals its `used_*`.
 
     `server_id` may be the uuid of a migration: the place that a server keeps until its resize is confirmed.
-    `pci_devices`: how many rows of that table belong to it.
+    `pci_devices`: how many rows of that table belong to it. `vcpus` are those on shared CPUs, `pcpus` dedicated CPUs;
+    `numa` (a Placed) which ones, as text.
     """
 
     __tablename__ = "allocations"
@@ -184,6 +191,8 @@ class Allocation(Base):
     ram_mb: Mapped[int] = mapped_column(Integer)
     disk_gb: Mapped[int] = mapped_column(BigInteger)  # a sum of three numbers of a flavor
     pci_devices: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    pcpus: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    numa: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 

@@ -9,11 +9,12 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from novalite.objects import numa as objects
 from novalite.objects.hosts import HostRow
 from novalite.objects.scheduling import RequestSpec
-from novalite.scheduler import numa
+from novalite.scheduler import numa, pci
 from novalite.scheduler.columns import Hosts, Mask
 from novalite.scheduler.numa import Limits
 from novalite.scheduler.numa_words import asks, has
@@ -46,13 +47,29 @@ class NUMATopologyFilter:
             bool(texts[code]) and _fits(texts[code], used.get(hosts.name(at), ""), wanted, *numbers)
             for at, (code, *numbers) in enumerate(rows)
         )
-        return np.fromiter(answers, bool, len(hosts))
+        mask = np.fromiter(answers, bool, len(hosts))
+        return _near_devices(hosts, spec, spec.numa, mask) if spec.pci_requests else mask
 
     def why(self, host: HostRow, spec: RequestSpec) -> str:
         assert spec.numa is not None
         cells = objects.topology(host.numa) if host.numa else None
         limits = Limits((host.cap_vcpus, host.total_vcpus), (host.cap_ram_mb, host.total_ram_mb))
         return f"needs {asks(spec.numa)}; {has(cells, objects.use(host.numa_used), limits)}"
+
+
+def _near_devices(hosts: Hosts, spec: RequestSpec, wanted: objects.GuestTopology, mask: NDArray[np.bool_]) -> Mask:
+    """Those of the mask on which there is a place that is also near enough to the devices that are asked for."""
+    for at in np.flatnonzero(mask).tolist():
+        row = hosts.row(at)
+        cells = objects.topology(row.numa)
+        sockets = {cell.id: cell.socket for cell in cells.cells}
+        limits = Limits((row.cap_vcpus, row.total_vcpus), (row.cap_ram_mb, row.total_ram_mb))
+        places = numa.choices(cells, objects.use(row.numa_used), wanted, limits)
+        mask[at] = any(
+            pci.fit(row.pci_pools, spec.pci_requests, {cell.host_cell for cell in place.cells}, sockets) is not None
+            for place in places
+        )
+    return mask
 
 
 @lru_cache(maxsize=KEPT)

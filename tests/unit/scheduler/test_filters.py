@@ -105,6 +105,11 @@ NEAR = {"hints": {"build_near_host_ip": "10.0.1.9", "cidr": "/24"}}
 FAST = {"bandwidth_mbps": 1000, "metrics": {"network.mbps": 200.0}}
 
 
+NEAR_GPU = {"pci_pools": tuple(pool.model_copy(update={"numa_node": 1}) for pool in gpus(1)["pci_pools"])}
+NEARBY = tuple(one.model_copy(update={"policy": "required"}) for one in wants_gpus(1)["pci_requests"])
+NEAR_WANTED = {"pci_requests": NEARBY}
+
+
 def image(**properties: str) -> dict:
     return {"image_properties": properties}
 
@@ -278,6 +283,8 @@ CASES += [
         wants_cpus(2, 2),
         "in 2 cells; cell 0 has left 1 of 2 dedicated CPUs, 1000 of 1000 MB; cell 1 has left 2 of 2",
     ),
+    ("NUMATopologyFilter", {**cells("0-1", "2-3"), **NEAR_GPU}, {**wants_cpus(2), **NEAR_WANTED}, None),
+    ("NUMATopologyFilter", {**cells("0-1", "2-3", used="2"), **NEAR_GPU}, {**wants_cpus(2), **NEAR_WANTED}, "needs 2"),
     ("CpuBindFilter", cells("0-3", used="0"), wants_cpus(4), "3 of 4 dedicated CPUs"),
     ("CoreFilter", {"used_vcpus": 16}, wants_cpus(4), None),
     ("BandwidthFilter", {}, {}, None),
