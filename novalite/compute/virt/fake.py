@@ -26,7 +26,6 @@ from novalite.compute.virt import (
 from novalite.compute.virt.driver import BaseImage, Guest, Watcher
 from novalite.compute.virt.fake_faults import Faults
 from novalite.compute.virt.fake_state import Journal
-from novalite.compute.virt.uptime import uptime
 from novalite.errors import DriverError, GuestNotFound
 from novalite.objects.diagnostics import GuestDiagnostics
 from novalite.objects.flavors import Flavor
@@ -60,8 +59,7 @@ class FakeGuest:
     """One guest. `saved`: suspended, its memory on disk. `history` is a letter per thing its console
     shows: b boot, d shutdown, c crash, n NMI, p password changed. `image` and `rescue` are ids: of the
     image its root disk was made of, and of the one it is being rescued with. `vifs`: ids of the ports it is
-    plugged into. `drive`: texts by path of its config drive. `aside`: see fake_resize. `devices`: PCI addresses.
-    `pins`: see fake_numa."""
+    plugged into. `drive`: its config drive, by path. `aside`, `pins`: fake_resize, fake_numa. `devices`: PCI."""
 
     name: str
     hostname: str
@@ -182,15 +180,7 @@ class FakeDriver(fake_consoles.Consoles, fake_pci.Devices):
     def inventory(self) -> HostInventory:
         """As configured."""
         self.faults.meet("inventory")
-        options = self.conf.fake_driver
-        return HostInventory(
-            host=self.host, node=self.host, hypervisor_type="fake", hypervisor_version=1000,
-            host_ip=self.conf.compute.my_ip, vcpus=options.vcpus, ram_mb=options.ram_mb,
-            disk_gb=options.disk_gb, disk_available_least_gb=options.disk_gb,
-            cpu_info={"arch": "x86_64", "model": "fake", "vendor": "novalite", "features": [],
-                      "topology": {"sockets": 1, "cores": options.vcpus, "threads": 1}},
-            pci_devices=self.pci_devices(), numa=fake_numa.topology(options), uptime=uptime(),
-        )  # fmt: skip
+        return fake_insight.inventory(self.conf, self.host, self.pci_devices())
 
     def guests(self) -> list[Guest]:
         """Every guest there is."""
