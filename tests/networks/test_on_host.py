@@ -362,6 +362,7 @@ def test_two_machines_are_one_network_over_vxlan(tmp_path, switches):
         assert first.sends_to(NET) == set()
         for machine, guest in zip(world.machines, world.guests, strict=True):
             machine.run("ip", "link", "del", guest.tap)
+            assert " nl" not in machine.run("ip", "-o", "-6", "addr").stdout, "the host is on none of its networks"
             machine.apply(NOTHING)
             machine.comes_down_to({"lo", "fab0"})
 

@@ -140,7 +140,26 @@ def test_a_host_has_another_switch_and_its_guests_go_on(world):
     assert not [name for name in machine.links() if name.startswith(("nls", "nlo", "nlq"))]
 
 
-FAR, TUNNEL = "nlq" + NET[:11], "nlv0"
+def test_a_network_that_the_switch_does_not_take_harms_no_other_and_is_had_when_it_does(tmp_path):
+    with World(tmp_path, 1, "openvswitch") as world:
+        (machine,) = world.machines
+        machine.ovs.tell("add-br", "br-own", "--", "set", "Bridge", "br-own", "datapath_type=netdev",
+                         "--", "add-port", "br-own", "own", "--", "set", "Interface", "own", "type=vxlan",
+                         "options:remote_ip=10.77.0.2", f"options:local_ip={machine.address}", "options:key=78",
+                         )  # fmt: skip
+        peers = (a_peer("10.77.0.2", 9),)
+        networks = (a_network(peers=peers), a_network(id=SECOND, segmentation_id=78, peers=peers))
+        ports = a_port(5), a_port(6, network_id=SECOND)
+        made = machine.apply(wanted(*ports, networks=networks))
+        assert set(made.refused) == {SECOND}
+        assert made.refused[SECOND].endswith("to ofproto (File exists)")
+        assert set(made.ports) == {ports[0].id}
+        assert world.guest(0, ports[0]).lease()["ip"] == "10.9.0.5"
+        machine.ovs.tell("del-br", "br-own")
+        assert machine.apply(wanted(*ports, networks=networks)).refused == {}
+
+
+FAR = "nlq" + NET[:11]
 
 
 def _said(fault: object, number: object, owner: str = NET) -> str:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from novalite.networks.on_host import dhcp
+from novalite.networks.on_host import dhcp, links
 from novalite.networks.on_host.commands import Commands, NetworkCommandFailed, find
 
 STOPPING = 5.0
@@ -84,7 +84,7 @@ class Servers:
         _write(hosts, server.hosts)
         _write(config, text)
         self._start(server, config)
-        return [f"link set dev {server.device} addrgenmode none master {server.bridge} up"]
+        return links.up(server.device, f"master {server.bridge} ")
 
     def _start(self, server: dhcp.Server, config: Path) -> None:
         program = find("dnsmasq") or "dnsmasq"

@@ -98,7 +98,12 @@ def loose(plan: Plan, links: Links) -> list[Cable]:
 
 def joining(cables: Iterable[Cable]) -> list[str]:
     """For `ip -batch`: to their bridges."""
-    return [f"link set dev {one.name} addrgenmode none master {one.bridge} up" for one in cables]
+    return [line for one in cables for line in up(one.name, f"master {one.bridge} ")]
+
+
+def up(name: str, more: str = "") -> list[str]:
+    """Bring a device up and have the host make no address for it, which it would if that were said along with it."""
+    return [f"link set dev {name} addrgenmode none", f"link set dev {name} {more}up"]
 
 
 def _bridge(bridge: Bridge, link: Link | None) -> list[str]:
@@ -113,7 +118,7 @@ def _bridge(bridge: Bridge, link: Link | None) -> list[str]:
     if link is None or link.mtu != bridge.mtu:
         lines.append(f"link set dev {name} mtu {bridge.mtu}")
     if link is None:  # it carries frames; the host itself is not on the network
-        lines.append(f"link set dev {name} addrgenmode none arp off up")
+        lines += up(name, "arp off ")
     return lines
 
 
@@ -127,7 +132,7 @@ def _tunnel(tunnel: Tunnel, link: Link | None) -> list[str]:
             f"link add name {name} mtu {tunnel.mtu} type vxlan id {tunnel.vni} local {tunnel.local} "
             f"dstport {tunnel.port} nolearning ttl 64"
         )
-        lines.append(f"link set dev {name} addrgenmode none master {tunnel.bridge} up")
+        lines += up(name, f"master {tunnel.bridge} ")
     else:
         if link.mtu != tunnel.mtu:
             lines.append(f"link set dev {name} mtu {tunnel.mtu}")
@@ -147,15 +152,14 @@ def _vlan(vlan: Vlan, link: Link | None) -> list[str]:
     elif link.mtu != vlan.mtu:
         lines.append(f"link set dev {name} mtu {vlan.mtu}")
     if link is None or link.master != vlan.bridge:
-        lines.append(f"link set dev {name} addrgenmode none master {vlan.bridge} up")
+        lines += up(name, f"master {vlan.bridge} ")
     return lines
 
 
 def _cable(cable: Cable, link: Link | None) -> list[str]:
     name, far, mtu = cable.name, cable.far, cable.mtu
     if link is None:
-        return [f"link add name {name} mtu {mtu} type veth peer name {far} mtu {mtu}",
-                f"link set dev {far} addrgenmode none up"]  # fmt: skip
+        return [f"link add name {name} mtu {mtu} type veth peer name {far} mtu {mtu}", *up(far)]
     return [f"link set dev {one} mtu {mtu}" for one in (name, far)] if link.mtu != mtu else []
 
 

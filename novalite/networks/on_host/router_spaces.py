@@ -23,7 +23,7 @@ from ipaddress import ip_interface
 from pathlib import Path
 from typing import IO, Any
 
-from novalite.networks.on_host import announce
+from novalite.networks.on_host import announce, links
 from novalite.networks.on_host.commands import Commands, NetworkCommandFailed, find
 from novalite.networks.on_host.links import Link
 from novalite.networks.on_host.routers import Leg, Router
@@ -168,7 +168,7 @@ class Routers:
         self._plug(cut, inside, [leg for leg in cut if leg.inside in had], devices)
         had |= {leg.inside: set() for leg in cut}
         apart = [leg for leg in router.legs if leg in cut or devices[leg.device].master != leg.bridge]
-        self.commands.batch("ip", [_join(leg) for leg in apart])
+        self.commands.batch("ip", [line for leg in apart for line in _join(leg)])
         inside.batch("ip", _steps(router, had))
         inside.batch("ip", _route_steps(router, {} if fresh else _routes(inside)))
         self._advertise(router, inside)
@@ -280,8 +280,8 @@ def _stop(
 # --- steps, pure ----------------------------------------------------------------------------------
 
 
-def _join(leg: Leg) -> str:
-    return f"link set dev {leg.device} addrgenmode none master {leg.bridge} up"
+def _join(leg: Leg) -> list[str]:
+    return links.up(leg.device, f"master {leg.bridge} ")
 
 
 def _addresses(shown: str) -> dict[str, set[str]]:
