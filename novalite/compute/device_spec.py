@@ -46,17 +46,28 @@ def parse(lines: Sequence[str]) -> list[Wish]:
     return found
 
 
-def offered(wishes: Sequence[Wish], devices: Iterable[PciDevice]) -> tuple[PciDevice, ...]:
-    """Those that may be given, by address, with what their lines say of them; the first line that matches counts."""
-    found = sorted(devices, key=lambda one: one.address)
-    interfaces = {one.address: one.interface for one in found}
-    chosen = []
-    for one in found:
-        above = interfaces.get(one.parent or "")
-        wish = next((wish for wish in wishes if wish.test(one, above)), None)
-        if wish is not None:
-            chosen.append(one.model_copy(update=wish.says))
-    return tuple(chosen)
+class Offer:
+    """What a host offers. It remembers the interface that it had of a device, which is not the host's while a guest has
+    the device, and yet may be what chose it."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        """Raises ConfigError."""
+        self._wishes = parse(lines)
+        self._interfaces: dict[str, str] = {}
+
+    def of(self, devices: Iterable[PciDevice]) -> tuple[PciDevice, ...]:
+        """Those that may be given, by address, with what their lines say of them; the first line that matches
+        counts."""
+        found = sorted(devices, key=lambda one: one.address)
+        self._interfaces |= {one.address: one.interface for one in found if one.interface}
+        chosen = []
+        for one in found:
+            seen = one.model_copy(update={"interface": self._interfaces.get(one.address)})
+            above = self._interfaces.get(one.parent or "")
+            wish = next((wish for wish in self._wishes if wish.test(seen, above)), None)
+            if wish is not None:
+                chosen.append(one.model_copy(update=wish.says))
+        return tuple(chosen)
 
 
 def _wish(said: Any) -> Wish:

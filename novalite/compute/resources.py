@@ -25,7 +25,7 @@ class Condition:
         self.bench = bench
         self.interfaces = conf.host_networks.physical_interfaces
         self.division = Division.of(conf.compute)
-        self.wishes = device_spec.parse(conf.pci.device_spec)
+        self.devices = device_spec.Offer(conf.pci.device_spec)
         self.monitors = Monitors(conf.compute.monitors, self.interfaces.values())
 
     def now(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def inventory(
         "reserved_vcpus": min(options.reserved_host_cpus, found.vcpus),
         "reserved_ram_mb": min(options.reserved_host_memory_mb, found.ram_mb),
         "reserved_disk_gb": min(-(-options.reserved_host_disk_mb // 1024), found.disk_gb),
-        "pci_devices": device_spec.offered(condition.wishes, found.pci_devices),
+        "pci_devices": condition.devices.of(found.pci_devices),
         **condition.now(),
     })  # fmt: skip
 

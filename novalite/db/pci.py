@@ -22,6 +22,8 @@ from novalite.objects.pci import GivenDevice, KnownDevice, PciDevice, pooled
 LOG = logging.getLogger(__name__)
 FACTS = tuple(PciDevice.model_fields)
 """What a host reports of a device."""
+LESSER = ("driver", "interface")
+"""Those that change whenever a guest starts or stops with the device: no news, and no reason to void claims."""
 _COLUMNS = tuple(KnownDevice.model_fields)
 _SELECT = select(*(getattr(Row, name) for name in _COLUMNS))
 
@@ -69,7 +71,14 @@ def report(session: Session, host: str, devices: Iterable[PciDevice]) -> bool:
     row goes when it is given back.
     """
     told = {one.address: one for one in devices}
-    if _facts(of_host(session, host)) == {address: _plain(one) for address, one in told.items()}:
+    known = {one.address: one for one in of_host(session, host)}
+    if {at: _weighty(one) for at, one in known.items() if not one.gone} == {
+        at: _weighty(one) for at, one in told.items()
+    }:
+        for address, one in told.items():
+            lesser = {name: getattr(one, name) for name in LESSER}
+            if any(getattr(known[address], name) != value for name, value in lesser.items()):
+                _change(session, host, [address], **lesser)
         return False
     session.execute(
         update(Host)
@@ -103,8 +112,8 @@ def _plain(device: PciDevice) -> Record:
     return {name: getattr(device, name) for name in FACTS}
 
 
-def _facts(devices: Iterable[KnownDevice]) -> dict[str, Record]:
-    return {one.address: _plain(one) for one in devices if not one.gone}
+def _weighty(device: PciDevice) -> Record:
+    return {name: value for name, value in _plain(device).items() if name not in LESSER}
 
 
 def tell(session: Session, host: str) -> None:

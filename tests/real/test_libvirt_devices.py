@@ -42,7 +42,7 @@ def test_what_is_on_the_bus_is_told_and_a_guest_may_have_it(hypervisors: Hypervi
             told = (device.vendor_id, device.product_id, device.class_id)
             assert told == tuple(read(device.address, name) for name in ("vendor", "device", "class"))
             assert device.numa_node == (node if (node := int(read(device.address, "numa_node"))) >= 0 else None)
-        assert device_spec.offered(device_spec.parse(EVERYTHING), found) == found
+        assert device_spec.Offer(EVERYTHING).of(found) == found
         given = [GivenDevice(**device.model_dump()) for device in found] or [
             GivenDevice(address="0000:81:00.1", vendor_id="10de", product_id="1eb8")
         ]

@@ -76,6 +76,12 @@ def test_reports_are_news_only_when_something_changed(alpha: Database) -> None:
     with alpha.read() as session:
         row = hosts.rows(session)[0]
     assert [(pool.numa_node, pool.free) for pool in row.pci_pools] == [(1, 1), (None, 1)]
+    with alpha.read() as session:
+        generation = hosts.rows(session)[0].generation
+    assert not report(alpha, [gpu(1, numa_node=1, driver="vfio-pci"), gpu(2)]), "a guest has started with it"
+    with alpha.read() as session:
+        assert hosts.rows(session)[0].generation == generation
+        assert pci.of_host(session, "alpha")[0].driver == "vfio-pci"
     assert report(alpha, [])
     assert who(alpha) == {} and free(alpha) == 0 and not report(alpha, [])
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from novalite.compute.device_spec import offered, parse
+from novalite.compute.device_spec import Offer
 from novalite.compute.virt import fake_pci
 from novalite.errors import ConfigError
 from novalite.objects.pci import PciDevice
@@ -38,7 +38,7 @@ CHOICES = [
 
 @pytest.mark.parametrize(("said", "chosen"), CHOICES)
 def test_a_line_chooses(said, chosen):
-    assert set(offered(parse([json.dumps(said)]), ALL)) == chosen
+    assert set(Offer([json.dumps(said)]).of(ALL)) == chosen
 
 
 def test_lines_say_something_of_what_they_choose_and_the_first_one_counts():
@@ -46,10 +46,18 @@ def test_lines_say_something_of_what_they_choose_and_the_first_one_counts():
         '{"product_id": "10ed", "physical_network": "red", "trusted": "true", "managed": "no"}',
         '{"vendor_id": "8086", "physical_network": "blue"}',
     ]
-    whole, part = offered(parse(lines), (VF, GPU, PF))
+    whole, part = Offer(lines).of((VF, GPU, PF))
     assert whole == PF.model_copy(update={"physical_network": "blue"})
     assert part == VF.model_copy(update={"physical_network": "red", "trusted": True, "managed": False})
-    assert offered(parse([]), ALL) == ()
+    assert Offer([]).of(ALL) == ()
+
+
+def test_an_interface_that_a_guest_has_is_remembered():
+    offer = Offer(['{"devname": "eth4"}'])
+    assert set(offer.of(ALL)) == {PF, VF}
+    away = PF.model_copy(update={"interface": None, "driver": "vfio-pci"})
+    assert set(offer.of((away, VF, GPU))) == {away, VF}
+    assert Offer(['{"devname": "eth4"}']).of((away, VF)) == ()
 
 
 WRONG = [
@@ -72,7 +80,7 @@ WRONG = [
 @pytest.mark.parametrize(("line", "why"), WRONG)
 def test_what_makes_no_sense_is_said_with_its_line(line, why):
     with pytest.raises(ConfigError, match="device_spec") as caught:
-        parse([line])
+        Offer([line])
     assert line in caught.value.sentence and why in caught.value.sentence
 
 
