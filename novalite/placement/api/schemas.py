@@ -39,11 +39,11 @@ def validate(data: Any, schema: Schema, problem: str) -> None:
 @lru_cache(maxsize=128)
 def _validator(schema: bytes) -> Any:
     # Loaded by the first request that needs it: it takes a tenth of a second.
-    from jsonschema import Draft202012Validator, FormatChecker
+    from jsonschema import Draft4Validator, FormatChecker
 
     formats = FormatChecker(formats=())
     formats.checks("uuid")(lambda value: not isinstance(value, str) or is_uuid(value))
-    return Draft202012Validator(orjson.loads(schema), format_checker=formats)
+    return Draft4Validator(orjson.loads(schema), format_checker=formats)
 
 
 def _object(properties: Schema, *required: str) -> Schema:
