@@ -15,7 +15,18 @@ from novalite.networks.on_host.commands import NetworkCommandFailed
 from novalite.networks.on_host.host import obstacle
 from novalite.networks.on_host.plan import Host
 from novalite.objects.host_networks import HostNetworks, LocalPort
-from tests.networks.builders import NET, SECOND, a_group, a_network, a_peer, a_port, mac, wanted
+from tests.networks.builders import (
+    NET,
+    OUTSIDE,
+    SECOND,
+    a_group,
+    a_network,
+    a_peer,
+    a_port,
+    an_outside,
+    mac,
+    wanted,
+)
 from tests.networks.frames import ALL, arp
 from tests.networks.worlds import Guest, World
 
@@ -148,14 +159,17 @@ def test_a_network_that_the_switch_does_not_take_harms_no_other_and_is_had_when_
                          "options:remote_ip=10.77.0.2", f"options:local_ip={machine.address}", "options:key=78",
                          )  # fmt: skip
         peers = (a_peer("10.77.0.2", 9),)
-        networks = (a_network(peers=peers), a_network(id=SECOND, segmentation_id=78, peers=peers))
-        ports = a_port(5), a_port(6, network_id=SECOND)
+        machine.settings["interfaces"] = {"office": "eth7"}
+        networks = (a_network(peers=peers), a_network(id=SECOND, segmentation_id=78, peers=peers), an_outside())
+        ports = a_port(5), a_port(6, network_id=SECOND), a_port(7, network_id=OUTSIDE)
         made = machine.apply(wanted(*ports, networks=networks))
-        assert set(made.refused) == {SECOND}
+        assert set(made.refused) == {SECOND, OUTSIDE}
         assert made.refused[SECOND].endswith("to ofproto (File exists)")
+        assert made.refused[OUTSIDE] == "could not open network device eth7 (No such device)"
         assert set(made.ports) == {ports[0].id}
         assert world.guest(0, ports[0]).lease()["ip"] == "10.9.0.5"
         machine.ovs.tell("del-br", "br-own")
+        machine.run("ip", "link", "add", "eth7", "type", "veth", "peer", "name", "far7")
         assert machine.apply(wanted(*ports, networks=networks)).refused == {}
 
 

@@ -70,8 +70,7 @@ class NetworkHost:
         """
         found = self._look()
         zones = links.zones(found)
-        there = {name: one for name, one in self.settings.interfaces.items() if one in found}
-        made = plan(wanted, replace(self.settings, interfaces=there), zones)
+        made = plan(wanted, replace(self.settings, interfaces=self._interfaces(found)), zones)
         if made.bridges or zones:
             self._firewall(made.rules, thorough)  # before anything that it is to guard
         present = self._switched(found)
@@ -89,6 +88,12 @@ class NetworkHost:
         self._tell_guests(wanted, made)
         end = self._routers.converge(made.routers, found, thorough)
         return made.without_routers(end.failed, end.absent, end.waiting)
+
+    def _interfaces(self, found: links.Links) -> dict[str, str]:
+        """Of physical networks, those that are there. Open vSwitch says itself what it misses: its own bridges are no
+        devices while it is away, and what it carries is not given up for that."""
+        switched = self.settings.switch == "openvswitch"
+        return {name: one for name, one in self.settings.interfaces.items() if switched or one in found}
 
     def _devices(self, made: Plan, found: links.Links) -> dict[str, str]:
         """Bridges and tunnels; answers the networks that could not be made, and why: the others do not suffer."""
