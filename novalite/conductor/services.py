@@ -13,6 +13,7 @@ from novalite.context import Context
 from novalite.db import aggregates, hosts, image_requests, services
 from novalite.db.models.compute import Server, Service
 from novalite.db.models.migrations import Migration
+from novalite.db.placement import providers
 from novalite.errors import BadRequest, Conflict
 from novalite.objects.base import Record
 from novalite.objects.hosts import Heartbeat
@@ -95,6 +96,7 @@ class ServicesEndpoint(Services):
                 _refuse_with_servers(session, service["host"])
                 aggregates.lock(session)
                 aggregates.forget_host(session, service["host"])
+                providers.forget_host(session, service["host"])
                 image_requests.forget(session, service["host"])
                 hosts.touch(session, [service["host"]])
             services.remove(session, service["uuid"])

@@ -14,6 +14,8 @@ from novalite.db.models.network_services import Router
 from novalite.db.models.networks import NetworkPort
 from novalite.db.models.server_groups import ServerGroup, ServerGroupMember
 from novalite.db.networks.placing import PLUGS
+from novalite.db.placement import checks as placement_checks
+from novalite.db.placement import consumers
 from novalite.db.session import Database
 from novalite.objects.migrations import UNCONFIRMED
 
@@ -47,7 +49,8 @@ def _revision(db: Database) -> Iterator[str]:
 def used_equals_claims(session: Session) -> Iterator[str]:
     """What a host counts as used is the sum of the claims on it."""
     claims = allocations.totals(session)
-    aside = server_migrations.exists_for(Allocation.server_id)  # a place kept is not one server more
+    # A place kept is not one server more; nor is what was taken by the Placement API.
+    aside = server_migrations.exists_for(Allocation.server_id) | consumers.is_stranger(Allocation.server_id)
     rows = session.execute(select(Allocation.host, func.count()).where(~aside).group_by(Allocation.host))
     counts = {row[0]: row[1] for row in rows}
     hosts = session.execute(
@@ -81,6 +84,7 @@ def claims_belong_to_servers(session: Session) -> Iterator[str]:
         .where(
             or_(Server.id.is_(None), and_(Server.deleted.is_(True), ~exists(_open_task()))),
             ~server_migrations.exists_for(Allocation.server_id),
+            ~consumers.is_stranger(Allocation.server_id),
         )
     )
     for host, server_id in session.execute(query):
@@ -201,4 +205,7 @@ CHECKS: tuple[Callable[[Session], Iterator[str]], ...] = (
     numa_check.cpus_are_given_once,
     numa_check.use_of_cells_is_told,
     numa_check.pinned_cpus_are_offered,
+    placement_checks.inventories_count_what_is_held,
+    placement_checks.providers_have_their_trees,
+    placement_checks.consumers_hold_something,
 )

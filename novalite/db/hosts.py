@@ -13,7 +13,7 @@ from novalite.db import numa, pci
 from novalite.db.capacity import capacity
 from novalite.db.models.base import now
 from novalite.db.models.compute import Allocation, Host, Server, Service, Task, new_id
-from novalite.db.placement import overrides
+from novalite.db.placement import consumers, overrides
 from novalite.db.server_migrations import exists_for
 from novalite.db.session import run_statement
 from novalite.objects.hosts import HostInventory, HostRow
@@ -93,12 +93,13 @@ def add_new(session: Session, inventories: Iterable[HostInventory], seen: float)
 
 def _used(session: Session, host: str) -> dict[str, int]:
     """What allocations already say of a host whose row was removed and comes back."""
+    aside = exists_for(Allocation.server_id) | consumers.is_stranger(Allocation.server_id)
     total = session.execute(
         select(
             func.coalesce(func.sum(Allocation.vcpus), 0),
             func.coalesce(func.sum(Allocation.ram_mb), 0),
             func.coalesce(func.sum(Allocation.disk_gb), 0),
-            func.coalesce(func.sum(case((exists_for(Allocation.server_id), 0), else_=1)), 0),
+            func.coalesce(func.sum(case((aside, 0), else_=1)), 0),
         ).where(Allocation.host == host)
     ).one()
     return dict(zip(("used_vcpus", "used_ram_mb", "used_disk_gb", "servers"), map(int, total), strict=True))

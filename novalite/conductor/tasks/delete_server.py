@@ -10,6 +10,7 @@ from novalite.conductor.server_groups import group_of
 from novalite.conductor.task import CommitStep, Flow, HostStep, Task
 from novalite.conductor.tasks import create_server
 from novalite.db import allocations, server_groups, servers
+from novalite.db.placement import consumers
 from novalite.errors import NovaliteError
 from novalite.objects.servers import HostWork
 from novalite.rpc.contracts.compute import Guests
@@ -28,6 +29,7 @@ def settle(env: Env, task: Task, session: Session) -> None:
     task.touched.update(allocations.release(session, task.server_id))
     server = task.load_server(session)
     task.touched.update(resizing.end_with_server(session, server))
+    consumers.forget(session, task.server_id)
     server_ports.give_back(env, session, task.server_id)
     if group_of(server["scheduler_hints"]):
         server_groups.leave(session, task.server_id)

@@ -158,25 +158,28 @@ def _refuse_taking_away(session: Session, change: Change) -> None:
 def _note(session: Session, asked: ConsumerAllocations, before: Record | None) -> None:
     """The consumer's row: its generation grows, and of two who write at once one loses (ConsumerConflict)."""
     row = Consumer
-    mine = row.uuid == asked.consumer
+    own = before or consumers.owners(session, [asked.consumer])[asked.consumer]
+    if before is None:
+        own["own"] = 0  # who holds nothing has no row; one that is there now was made meanwhile
+    same = (row.uuid == asked.consumer, row.generation == own["own"])
     if not asked.allocations:
-        session.execute(delete(row).where(mine))
+        gone: Any = session.execute(delete(row).where(*same))
+        if own["own"] and gone.rowcount == 0:
+            raise ConsumerConflict(expected="another", got=own["generation"])
         return
-    own = consumers.owners(session, [asked.consumer])[asked.consumer]
     values: dict[str, Any] = {
         "project_id": asked.project_id or own["project_id"] or INCOMPLETE,
         "user_id": asked.user_id or own["user_id"] or INCOMPLETE,
         "consumer_type": asked.consumer_type or own["consumer_type"],
         "updated_at": now(),
     }
-    if own["generation"] == 0:
+    if own["own"] == 0:
         try:
             with session.begin_nested():
                 session.execute(insert(row).values(uuid=asked.consumer, generation=1, **values))
         except IntegrityError:
             raise ConsumerConflict(expected="another", got="null") from None
         return
-    same = (mine, row.generation == own["generation"])
     done: Any = session.execute(update(row).where(*same).values(generation=row.generation + 1, **values))
     if done.rowcount == 0:
         raise ConsumerConflict(expected="another", got=own["generation"])

@@ -1,7 +1,8 @@
 """Consumers and what they hold: servers and migrations of the compute core, and whoever else was given something.
 
 What is held of a host's own resources is in `allocations`, the rest in `consumer_allocations`. A consumer is told as a
-record: project_id, user_id, consumer_type, generation, and held {provider uuid: {class: amount}}.
+record: project_id, user_id, consumer_type, generation, of which `own` is what its row says (0: it has none), and held
+{provider uuid: {class: amount}}.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, delete, exists, func, select, update
+from sqlalchemy.orm import Session, aliased
 
 from novalite.db.models.base import iso
 from novalite.db.models.compute import Allocation, Host, Server
 from novalite.db.models.migrations import Migration
-from novalite.db.models.placement import Consumer, ConsumerAllocation
+from novalite.db.models.placement import Consumer, ConsumerAllocation, ProviderInventory
 from novalite.objects.base import Record
 from novalite.objects.placement import NATIVE
 
@@ -66,6 +67,7 @@ def fingerprint(mine: Iterable[Native]) -> int:
 def read(session: Session, uuids: Iterable[str]) -> dict[str, Record]:
     """Those of these consumers that hold something; five statements."""
     wanted = list(uuids)
+    who = owners(session, wanted)  # first: who writes then on this generation did not miss what was written since
     held: dict[str, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
     mine: dict[str, list[Native]] = defaultdict(list)
     for one in natives(session, wanted):
@@ -75,16 +77,16 @@ def read(session: Session, uuids: Iterable[str]) -> dict[str, Record]:
     query = select(row.consumer_uuid, row.provider_uuid, row.resource_class, row.amount)
     for consumer, provider, name, amount in session.execute(query.where(row.consumer_uuid.in_(wanted))):
         held[consumer][provider][name] = amount
-    who = owners(session, list(held))
     return {
-        consumer: {**who[consumer], "generation": who[consumer]["generation"] + fingerprint(mine[consumer]),
+        consumer: {**who[consumer], "generation": who[consumer]["own"] + fingerprint(mine[consumer]),
                    "held": {provider: dict(some) for provider, some in found.items()}}
         for consumer, found in held.items()
     }  # fmt: skip
 
 
 def owners(session: Session, uuids: list[str]) -> dict[str, Record]:
-    """Project, user, type and own generation of consumers; what Placement was told wins over what the core knows."""
+    """project_id, user_id, consumer_type and `own` of consumers; what Placement was told wins over what the core
+    knows."""
     found: dict[str, Record] = {one: _owner(None, None, None, 0) for one in uuids}
     server, migration, row = Server, Migration, Consumer
     known: tuple[tuple[Any, str], ...] = (
@@ -106,7 +108,7 @@ def owners(session: Session, uuids: list[str]) -> dict[str, Record]:
 
 
 def _owner(project: str | None, user: str | None, kind: str | None, generation: int) -> Record:
-    return {"project_id": project, "user_id": user, "consumer_type": kind, "generation": generation}
+    return {"project_id": project, "user_id": user, "consumer_type": kind, "own": generation}
 
 
 def of_provider(session: Session, uuid: str, host: str | None) -> dict[str, Record]:
@@ -128,9 +130,32 @@ def of_provider(session: Session, uuid: str, host: str | None) -> dict[str, Reco
             found[one.holder] = {**one.resources, **found[one.holder]}
     who = owners(session, everyone)
     return {
-        consumer: {"resources": resources, "generation": who[consumer]["generation"] + fingerprint(mine[consumer])}
+        consumer: {"resources": resources, "generation": who[consumer]["own"] + fingerprint(mine[consumer])}
         for consumer, resources in found.items()
     }
+
+
+def is_stranger(holder: Any) -> ColumnElement[bool]:
+    """SQL: it holds something by the Placement API and is no server, so it counts among no host's servers."""
+    told, server = aliased(Consumer), aliased(Server)
+    known = exists(select(told.uuid).where(told.uuid == holder))
+    return known & ~exists(select(server.id).where(server.id == holder))
+
+
+def forget(session: Session, uuid: str) -> None:
+    """A server is gone, and has given back what it held of hosts: give back what it was given by the Placement API.
+    One statement where that is nothing."""
+    gone: Any = session.execute(delete(Consumer).where(Consumer.uuid == uuid))
+    if gone.rowcount == 0:
+        return
+    held, row = ConsumerAllocation, ProviderInventory
+    mine = select(held.provider_uuid, held.resource_class, held.amount).where(held.consumer_uuid == uuid)
+    for provider, name, amount in session.execute(mine).all():
+        same = (held.consumer_uuid == uuid, held.provider_uuid == provider, held.resource_class == name)
+        done: Any = session.execute(delete(held).where(*same, held.amount == amount))
+        if done.rowcount:
+            of = (row.provider_uuid == provider, row.resource_class == name)
+            session.execute(update(row).where(*of).values(used=row.used - amount))
 
 
 # --- sums ----------------------------------------------------------------------------------------

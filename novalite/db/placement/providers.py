@@ -17,7 +17,7 @@ from novalite.db.models.placement import (
     ProviderTrait,
     ResourceProvider,
 )
-from novalite.db.placement import trees
+from novalite.db.placement import consumers, trees
 from novalite.errors import BadRequest, Conflict
 from novalite.objects.placement import Provider, ProviderQuery, passes
 from novalite.objects.placement_errors import (
@@ -210,6 +210,25 @@ def remove(session: Session, uuid: str) -> None:
             "delete its compute service."
         )
     forget(session, [uuid])
+
+
+def forget_host(session: Session, host: str) -> None:
+    """A host is no provider any more, nor is what is below it; what operators set of it is taken back. Conflict while
+    somebody was given something of it by this API."""
+    uuid = session.execute(select(Host.uuid).where(Host.host == host)).scalar()
+    if uuid is None:
+        return
+    row, held, claim = ResourceProvider, ConsumerAllocation, Allocation
+    tree = [uuid, *session.scalars(select(row.uuid).where(row.root_uuid == uuid).with_for_update())]
+    stranger = select(claim.server_id).where(claim.host == host, consumers.is_stranger(claim.server_id))
+    told = session.execute(select(held.consumer_uuid).where(held.provider_uuid.in_(tree)).limit(1)).scalar()
+    told = told or session.execute(stranger.limit(1)).scalar()
+    if told:
+        raise Conflict(
+            f"Unable to delete the compute service of host {host}: consumer {told} holds resources of its provider."
+        )
+    forget(session, tree)
+    session.execute(update(Host).where(Host.uuid == uuid).values(overrides=None))
 
 
 def forget(session: Session, uuids: list[str]) -> None:

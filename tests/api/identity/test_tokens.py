@@ -11,6 +11,8 @@ from tests.api.companions import PASSWORD, Companions
 
 PROJECT = {"project": {"name": "admin", "domain": {"id": "default"}}}
 
+SERVICES = {"identity", "compute", "image", "network", "placement"}
+
 
 def test_a_password_gives_a_token_with_roles_and_catalog(cloud: Companions) -> None:
     reply = cloud.auth(cloud.password("admin", PASSWORD), PROJECT)
@@ -123,7 +125,7 @@ def test_a_token_can_be_looked_at(cloud: Companions) -> None:
     seen = cloud.v3("GET", "/auth/tokens", headers={"X-Subject-Token": mine})
     assert (seen.status_code, seen.get_json()["token"]["user"]["name"]) == (200, "ada")
     assert seen.headers["X-Subject-Token"] == mine
-    assert {s["type"] for s in seen.get_json()["token"]["catalog"]} == {"identity", "compute", "image", "network"}
+    assert {s["type"] for s in seen.get_json()["token"]["catalog"]} == SERVICES
     own = cloud.v3("HEAD", "/auth/tokens", mine, headers={"X-Subject-Token": mine})
     assert (own.status_code, own.data) == (200, b"")
     assert cloud.v3("GET", "/auth/tokens", mine, headers={"X-Subject-Token": cloud.admin}).status_code == 403
@@ -237,7 +239,7 @@ def test_what_a_token_can_be_for(cloud: Companions) -> None:
     assert cloud.v3("GET", "/auth/system").get_json()["system"] == [{"all": True}]
     assert cloud.v3("GET", "/auth/system", mine).get_json()["system"] == []
     catalog = cloud.v3("GET", "/auth/catalog").get_json()["catalog"]
-    assert {service["type"] for service in catalog} == {"identity", "compute", "image", "network"}
+    assert {service["type"] for service in catalog} == SERVICES
 
 
 def test_logging_in_costs_one_call_and_few_statements(cloud: Companions) -> None:
