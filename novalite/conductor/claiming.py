@@ -17,7 +17,8 @@ from novalite.errors import ClaimLost
 from novalite.objects.numa import GuestTopology, in_use
 from novalite.objects.pci import PciRequest, pooled
 from novalite.objects.scheduling import RequestSpec
-from novalite.scheduler.numa import Limits, choices
+from novalite.scheduler.near import best
+from novalite.scheduler.numa import Limits
 from novalite.scheduler.pci import fit
 
 
@@ -71,12 +72,11 @@ def _cells(
     if (held := places.get(server_id)) is not None:
         return _Near({cell.host_cell for cell in held.cells}, sockets)
     pools = list(pooled(pci.of_host(session, host))) if requests else []
-    for place in choices(topology, in_use(places.values()), wanted, Limits(*numbers)):
-        near = _Near({cell.host_cell for cell in place.cells}, sockets)
-        if not requests or fit(pools, requests, near.cells, near.sockets) is not None:
-            numa.give(session, host, server_id, place)
-            return near
-    raise ClaimLost(host=host)
+    found = best(topology, in_use(places.values()), wanted, Limits(*numbers), pools, requests)
+    if found is None:
+        raise ClaimLost(host=host)
+    numa.give(session, host, server_id, found.place)
+    return _Near({cell.host_cell for cell in found.place.cells}, sockets)
 
 
 def _devices(session: Session, server_id: str, host: str, requests: Sequence[PciRequest], near: _Near) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice, pairwise, product
+from typing import NamedTuple
 
 from novalite.objects.pci import PART, WHOLE, PciPool, PciRequest
 
@@ -23,13 +24,31 @@ Picks = list[dict[int, int]]
 """By request: how many devices of which pool, by its place."""
 
 
+class Given(NamedTuple):
+    """What each request gets, and what is wrong with it: FAR for each device that is far though near is preferred."""
+
+    cost: int
+    picks: Picks
+
+
 def fit(
     pools: Sequence[PciPool],
     requests: Sequence[PciRequest],
     cells: Collection[int] | None = None,
     sockets: Mapping[int, int] | None = None,
 ) -> Picks | None:
-    """What each request gets; None when they cannot all be fulfilled.
+    """What each request gets; None when they cannot all be fulfilled. Arguments as those of `cheapest`."""
+    found = cheapest(pools, requests, cells, sockets)
+    return None if found is None else found.picks
+
+
+def cheapest(
+    pools: Sequence[PciPool],
+    requests: Sequence[PciRequest],
+    cells: Collection[int] | None = None,
+    sockets: Mapping[int, int] | None = None,
+) -> Given | None:
+    """The best that the requests can get together; None when they cannot all be fulfilled.
 
     `cells`: the host's cells that the guest is on (None: it has no NUMA topology). `sockets`: by cell of the host, its
     socket; without, each cell is one.
@@ -43,15 +62,28 @@ def fit(
         for request in requests
     ]  # fmt: skip
     counts = [request.count for request in requests]
-    best: tuple[int, Picks] | None = None
+    best: Given | None = None
     for closed in _choices(pools, costs):
         rooms = [0 if at in closed else pool.free for at, pool in enumerate(pools)]
         found = _transport(counts, rooms, costs)
-        if found is not None and (best is None or found[0] < best[0]):
+        if found is not None and (best is None or found.cost < best.cost):
             best = found
-            if not found[0]:
+            if not found.cost:
                 break
-    return best[1] if best else None
+    return best
+
+
+def rest(pools: Sequence[PciPool], picks: Picks) -> list[PciPool]:
+    """What is free when these are given: a function that goes whole has no parts any more, and the other way round."""
+    taken = {at: sum(one.get(at, 0) for one in picks) for at in range(len(pools))}
+    gone = {(pools[at].function, pools[at].kind) for at, number in taken.items() if number and pools[at].function}
+    other = {WHOLE: PART, PART: WHOLE}
+    return [
+        pool.model_copy(
+            update={"free": 0 if (pool.function, other.get(pool.kind)) in gone else pool.free - taken[at]}
+        )
+        for at, pool in enumerate(pools)
+    ]
 
 
 def missing(pools: Sequence[PciPool], requests: Sequence[PciRequest], cells: Collection[int] | None = None) -> str:
@@ -125,7 +157,7 @@ def _choices(pools: Sequence[PciPool], costs: Sequence[Sequence[int | None]]) ->
 
 def _transport(
     counts: Sequence[int], rooms: Sequence[int], costs: Sequence[Sequence[int | None]]
-) -> tuple[int, Picks] | None:
+) -> Given | None:
     """The cheapest way to bring `counts[i]` from pools with `rooms[j]`, each at `costs[i][j]` (None: not from there);
     its cost, and how many from where. None when it cannot be done.
 
@@ -147,7 +179,7 @@ def _transport(
             picks[request][at] = picks[request].get(at, 0) + moved
         for (_, at), (request, _) in pairwise(way):
             picks[request][at] -= moved
-    return total, [{at: number for at, number in one.items() if number} for one in picks]
+    return Given(total, [{at: number for at, number in one.items() if number} for one in picks])
 
 
 Way = list[tuple[int, int]]

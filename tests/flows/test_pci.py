@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from sqlalchemy import select
 from novalite.cmd.pci import lines
 from novalite.conductor.tasks import FLOWS
 from novalite.context import Context
-from novalite.db import hosts
+from novalite.db import hosts, numa, pci
 from novalite.db.models.pci import PciDevice
 from novalite.errors import BadRequest, MigrationPreCheckError
 from novalite.rpc.contracts.flavors import Flavors
@@ -23,6 +24,7 @@ from tests.flows.harness import broken_step, check_invariants
 from tests.served import ServedCloud
 
 GPUS = '{"vendor_id": "10de", "product_id": "1eb8", "count": 2, "numa_node": 0}'
+GPU_ON = '{{"vendor_id": "10de", "product_id": "1eb8", "numa_node": {}}}'
 NICS = '{"vendor_id": "8086", "product_id": "154d", "parts": 2, "part_product_id": "10ed"}'
 OPTIONS: dict[str, Any] = {
     "fake_driver.pci_devices": [GPUS, NICS],
@@ -252,3 +254,34 @@ def test_a_device_that_vanishes_stays_with_its_server(cloud: ServedCloud) -> Non
     cloud.beat(cloud.hosts[host])
     cloud.boot("last", flavor_id="gpu1")
     assert (host, address) in has(cloud)
+
+
+def test_cells_and_devices_are_near_each_other(tmp_path: Path) -> None:
+    """One GPU on each of two cells with two dedicated CPUs each, and one more CPU-hungry server in the way."""
+    options = {
+        "fake_driver.vcpus": 4,
+        "fake_driver.numa_cells": 2,
+        "compute.cpu_dedicated_set": "0-3",
+        "fake_driver.pci_devices": [GPU_ON.format(0), GPU_ON.format(1)],
+        "pci.device_spec": ['{"vendor_id": "10de"}'],
+        "pci.alias": ['{"name": "gpu", "vendor_id": "10de", "numa_policy": "required"}'],
+    }
+    with Cloud(tmp_path, overrides=options) as cloud:
+        for name, alias in (("cpus", {}), ("near", {"pci_passthrough:alias": "gpu:1"})):
+            cloud.make_flavor(name, vcpus=2, ram_mb=64, disk_gb=1)
+            cloud.client.of(Flavors).set_extra_specs(cloud.admin, name, {"hw:cpu_policy": "dedicated", **alias})
+        first = cloud.boot("first", flavor_id="cpus")
+        server_id = cloud.boot("near", flavor_id="near")
+        with cloud.db.read() as session:
+            places = numa.of_host(session, "alpha")
+            taken = pci.held(session, "alpha", server_id)
+        cells = {who: {cell.host_cell for cell in place.cells} for who, place in places.items()}
+        assert cells[first] != cells[server_id] == {one.numa_node for one in taken}
+        check_invariants(cloud)
+        refused = cloud.show(cloud.create("second", flavor_id="near"))
+        assert "NUMATopologyFilter: 1 refused" in refused["fault"]["message"], "a device is free, but not its cell"
+        cloud.delete(first)
+        third = cloud.boot("third", flavor_id="near")
+        with cloud.db.read() as session:
+            assert {one.numa_node for one in pci.held(session, "alpha", third)} == cells[first]
+        check_invariants(cloud)

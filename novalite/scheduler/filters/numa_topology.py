@@ -5,16 +5,17 @@ It has two names: NUMATopologyFilter, and CpuBindFilter, as clouds know it that 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from novalite.objects import numa as objects
 from novalite.objects.hosts import HostRow
+from novalite.objects.pci import PciPool, PciRequest
 from novalite.objects.scheduling import RequestSpec
-from novalite.scheduler import numa, pci
+from novalite.scheduler import near, numa, pci
 from novalite.scheduler.columns import Hosts, Mask
 from novalite.scheduler.numa import Limits
 from novalite.scheduler.numa_words import asks, has
@@ -43,42 +44,38 @@ class NUMATopologyFilter:
         used, pending = hosts.store.numa_used, hosts.given + hosts.owed_servers
         limits = (hosts.cap_vcpus, hosts.total_vcpus, hosts.cap_ram_mb, hosts.total_ram_mb)
         rows = zip(*(column.tolist() for column in (hosts.numa, pending, *limits)), strict=True)
+        devices: Sequence[tuple[PciPool, ...]] = [()] * len(hosts)
+        if spec.pci_requests:
+            pools = hosts.store.words["pci_pools"].values
+            devices = [pools[code] for code in hosts.pci_pools.tolist()]
         answers = (
-            bool(texts[code]) and _fits(texts[code], used.get(hosts.name(at), ""), wanted, *numbers)
+            bool(texts[code])
+            and _fits(texts[code], used.get(hosts.name(at), ""), wanted, devices[at], spec.pci_requests, *numbers)
             for at, (code, *numbers) in enumerate(rows)
         )
-        mask = np.fromiter(answers, bool, len(hosts))
-        return _near_devices(hosts, spec, spec.numa, mask) if spec.pci_requests else mask
+        return np.fromiter(answers, bool, len(hosts))
 
     def why(self, host: HostRow, spec: RequestSpec) -> str:
         assert spec.numa is not None
         cells = objects.topology(host.numa) if host.numa else None
         limits = Limits((host.cap_vcpus, host.total_vcpus), (host.cap_ram_mb, host.total_ram_mb))
-        return f"needs {asks(spec.numa)}; {has(cells, objects.use(host.numa_used), limits)}"
-
-
-def _near_devices(hosts: Hosts, spec: RequestSpec, wanted: objects.GuestTopology, mask: NDArray[np.bool_]) -> Mask:
-    """Those of the mask on which there is a place that is also near enough to the devices that are asked for."""
-    for at in np.flatnonzero(mask).tolist():
-        row = hosts.row(at)
-        cells = objects.topology(row.numa)
-        sockets = {cell.id: cell.socket for cell in cells.cells}
-        limits = Limits((row.cap_vcpus, row.total_vcpus), (row.cap_ram_mb, row.total_ram_mb))
-        places = numa.choices(cells, objects.use(row.numa_used), wanted, limits)
-        mask[at] = any(
-            pci.fit(row.pci_pools, spec.pci_requests, {cell.host_cell for cell in place.cells}, sockets) is not None
-            for place in places
-        )
-    return mask
+        use = objects.use(host.numa_used)
+        if spec.pci_requests and cells is not None and numa.fit(cells, use, spec.numa, limits) is not None:
+            lacking = pci.missing(host.pci_pools, spec.pci_requests)
+            return lacking or f"has no room for {asks(spec.numa)} that is near enough to free PCI devices"
+        return f"needs {asks(spec.numa)}; {has(cells, use, limits)}"
 
 
 @lru_cache(maxsize=KEPT)
 def _fits(
-    topology: str, used: str, wanted: str, servers: int, cap_vcpus: int, vcpus: int, cap_ram_mb: int, ram_mb: int
-) -> bool:
-    """Whether one more fits beside what is used and so many like it."""
+    topology: str, used: str, wanted: str, pools: tuple[PciPool, ...], requests: tuple[PciRequest, ...],
+    servers: int, cap_vcpus: int, vcpus: int, cap_ram_mb: int, ram_mb: int,
+) -> bool:  # fmt: skip
+    """Whether one more fits beside what is used and so many like it, with its devices near enough."""
     host, guest, use = objects.topology(topology), _guest(wanted), objects.use(used)
     limits = Limits((cap_vcpus, vcpus), (cap_ram_mb, ram_mb))
+    if requests:
+        return near.room(host, use, guest, limits, pools, requests, servers + 1)
     for _ in range(servers + 1):
         placed = numa.fit(host, use, guest, limits)
         if placed is None:
