@@ -49,7 +49,7 @@ RULES = {
     "guest_metadata": Rule((), "it is what a guest reads, made from a message"),
     "daemon": Rule(("conf", "health", "rpc.bus"), "it runs any daemon"),
     "db": Rule((), "functions over a session; what they are for is decided in conductor/"),
-    "conductor": Rule(("db", "rpc", "conf", "identity", "images", "placement", "scheduler.numa", "scheduler.pci"),
+    "conductor": Rule(("db", "rpc", "conf", "identity", "images", "placement", "scheduler.numa", "scheduler.pci", "scheduler.near"),
                       "it decides; others it asks by RPC",
                       but_not=("identity.api", "identity.embedded", "images.api", "images.embedded",
                                "placement.api")),
