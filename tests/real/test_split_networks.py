@@ -313,6 +313,8 @@ def test_guests_on_two_hosts_have_addresses_reach_each_other_and_obey_their_grou
     assert [guest.card() for guest in (here, there)] == [(mac, f"{ip}/24") for mac, ip in addresses]
     assert here.pings(addresses[1][1])
     assert there.pings(addresses[0][1])
+    ways = [{name[:3] for name in links(cloud, host)} & {names.TUNNEL, names.CABLE} for host in (1, 2)]
+    assert ways == [{names.TUNNEL}, {names.CABLE if cloud.plan.switches else names.TUNNEL}]
     assert here.run("ip route")[1].count("169.254.169.254") == 1
     # a rule taken away is felt by both, one that is added as well
     pair.forbid("icmp")
