@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from novalite.errors import ConfigError
+from novalite.errors import ConfigError, DriverError
 from novalite.objects import cpu_sets
-from novalite.objects.numa import HostCell, HostTopology
+from novalite.objects.numa import HostCell, HostTopology, Placed
 
 _PAIR = re.compile(r"\s*(node|size|count)\s*:\s*(\d{1,12})\s*([kKmMgG]?)[iI]?[bB]?\s*")
 _UNITS = {"": 1, "k": 1, "m": 1024, "g": 1024**2}
@@ -62,6 +62,16 @@ class Division:
         )
         dedicated = cpu_sets.spell(cpus & self.dedicated)
         return cell.model_copy(update={"shared": cpu_sets.spell(shared), "dedicated": dedicated, "pages": pages})
+
+
+def there(found: HostTopology | None, placed: Placed) -> None:
+    """Raises DriverError unless the host has the cells and CPUs of a guest's place: it may have lost some."""
+    cells = {cell.id: set(cpu_sets.parse(cell.cpus)) for cell in found.cells} if found else {}
+    for cell in placed.cells:
+        if cell.host_cell not in cells:
+            raise DriverError(reason=f"this host has no NUMA cell {cell.host_cell}")
+    if missing := placed.cpus - set().union(*cells.values()):
+        raise DriverError(reason=f"this host has no CPUs {cpu_sets.spell(missing)}")
 
 
 def counts(found: HostTopology) -> dict[str, int]:

@@ -20,11 +20,12 @@ from novalite.conductor import (
     server_groups,
     server_networks,
     server_page,
+    topology,
 )
 from novalite.conductor.env import Env
 from novalite.conductor.task import Asked, Prepared
 from novalite.context import Context
-from novalite.db import console_tokens, flavors, keypairs, servers
+from novalite.db import console_tokens, flavors, keypairs, numa, servers
 from novalite.db import server_groups as db_groups
 from novalite.db import tasks as db_tasks
 from novalite.db.models.compute import new_id
@@ -173,6 +174,15 @@ class ServersEndpoint(Servers):
             if server_groups.group_of(record["scheduler_hints"]):
                 record["server_groups"] = db_groups.of_server(session, server_id)
         return record
+
+    def topology(self, ctx: Context, server_id: str) -> Record:
+        record = self.show(ctx, server_id)
+        wanted, placed = topology.of(record), None
+        if wanted is not None and record["host"]:
+            with self.env.db.read() as session:
+                placed = numa.held(session, record["host"], [server_id])
+        told = {"topology": wanted, "placed": placed}
+        return {**record, **{key: one and one.model_dump(mode="json") for key, one in told.items()}}
 
     def _finish(self, session: Session, ctx: Context, records: list[Record]) -> None:
         """Make records view-ready; a bounded number of statements, however many there are."""

@@ -121,14 +121,17 @@ class Placed(Message):
     """conductor -> compute, and kept with the claim: where a guest is on its host.
 
     `page_kb` None: ordinary memory that may be oversold; `large`: it is the size of a pool of larger pages.
-    `emulator`: the CPU that the rest of QEMU has for itself. `idle`: CPUs, as text, that isolation keeps empty.
-    `threads`: how many vCPUs share a core, when that is the same number for all.
+    `emulator`: the CPU that the rest of QEMU has for itself; `emulator_shared`: it floats over shared CPUs. `realtime`:
+    vCPUs that are scheduled so. `idle`: CPUs, as text, that isolation keeps empty. `threads`: how many vCPUs share a
+    core, when that is the same number for all.
     """
 
     cells: tuple[PlacedCell, ...]
     page_kb: int | None = None
     large: bool = False
     emulator: int | None = None
+    emulator_shared: bool = False
+    realtime: tuple[int, ...] = ()
     idle: str = ""
     threads: int = 1
 

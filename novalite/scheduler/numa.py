@@ -29,6 +29,7 @@ from novalite.objects.numa import (
     ISOLATE,
     LARGE,
     REQUIRE,
+    SHARE,
     SMALL,
     GuestCell,
     GuestTopology,
@@ -381,7 +382,8 @@ def _place(
     )  # fmt: skip
     return Placed(
         cells=cells, page_kb=size_kb, large=size_kb is not None and size_kb != rooms[seats[0]].cell.page_kb,
-        emulator=emulator, idle=cpu_sets.spell(_numbers(idle)), threads=threads,
+        emulator=emulator, emulator_shared=wanted.emulator == SHARE, realtime=wanted.realtime,
+        idle=cpu_sets.spell(_numbers(idle)), threads=threads,
     )  # fmt: skip
 
 

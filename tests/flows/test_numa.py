@@ -287,3 +287,23 @@ def test_cpus_that_a_host_does_not_give_any_more_stay_with_their_server(cloud: S
     assert cpus(cloud, server_id) == {2, 3}
     condition.division = whole
     cloud.beat(host)
+
+
+def test_the_api_tells_cells_and_who_may_see_the_host_its_cpus(cloud: ServedCloud) -> None:
+    member, admin = cloud.rest(), cloud.rest("admin")
+    server_id = member.boot("web", flavorRef="own4", imageRef=member.image())
+    guest = [{"memory_mb": 32, "vcpu_set": [n, n + 1], "siblings": [[n, n + 1]]} for n in (0, 2)]
+    assert member.get(f"/servers/{server_id}/topology") == {"nodes": guest, "pagesize_kb": None}
+    host = [{"host_node": 0, "cpu_pinning": {"0": 2, "1": 3}}, {"host_node": 1, "cpu_pinning": {"2": 8, "3": 9}}]
+    seen = [one | more for one, more in zip(guest, host, strict=True)]
+    assert admin.get(f"/servers/{server_id}/topology")["nodes"] == seen
+    told = admin.get("/os-hypervisors/detail", version="2.87")["hypervisors"]
+    by_name = {one["hypervisor_hostname"]: one for one in told}
+    shown = by_name[str(cloud.show(server_id)["node"])]
+    assert (shown["vcpus"], shown["vcpus_used"]) == (12, 4)
+
+    refused = member.create("web", flavorRef="own2", imageRef=member.image(hw_cpu_policy="shared"))
+    assert refused.status_code == 400 and "hw_cpu_policy is not permitted to override" in refused.text
+    refused = member.act(server_id, {"resize": {"flavorRef": "odd"}})
+    assert refused.status_code == 400 and "cannot be evenly distributed" in refused.text
+    assert member.delete(f"/servers/{server_id}").status_code == 204

@@ -19,7 +19,7 @@ from novalite.objects.servers import (
 from novalite.rpc.contracts.base import Contract, call, cast
 
 
-class Servers(Contract, topic="conductor", namespace="servers", version="1.2"):
+class Servers(Contract, topic="conductor", namespace="servers", version="1.3"):
     """api -> conductor. A server of another project is ServerNotFound for callers without all-project sight."""
 
     @call(timeout=60)
@@ -35,6 +35,12 @@ class Servers(Contract, topic="conductor", namespace="servers", version="1.2"):
     @call()
     def show(self, ctx: Context, server_id: str, deleted: bool = False) -> Record:
         """One server record, view-ready; `deleted` allows a deleted one."""
+        raise NotImplementedError
+
+    @call()
+    def topology(self, ctx: Context, server_id: str) -> Record:
+        """The same with `topology`: what it asked for of cells and CPUs (a GuestTopology), and `placed`: what it has of
+        its host (a Placed); each None where there is nothing."""
         raise NotImplementedError
 
     @call()

@@ -15,7 +15,9 @@ from novalite.compute.virt.libvirt.connection import Connection
 from novalite.compute.virt.libvirt.disks import Disks
 from novalite.compute.virt.uptime import uptime
 from novalite.errors import DriverError
+from novalite.objects import cpu_sets
 from novalite.objects.hosts import HostInventory
+from novalite.objects.numa import HostCell, HostTopology, Pages
 
 ALL_CELLS = -1  # VIR_NODE_MEMORY_STATS_ALL_CELLS
 
@@ -29,6 +31,7 @@ class Capabilities:
     emulator: str | None = None
     domain_types: tuple[str, ...] = ()
     supported: tuple[tuple[str, str, str], ...] = ()
+    numa: HostTopology | None = None
 
 
 def parse(text: str) -> Capabilities:
@@ -45,6 +48,30 @@ def parse(text: str) -> Capabilities:
         emulator=None if native is None else native.findtext("emulator"),
         domain_types=kinds,
         supported=tuple(_supported(tree)),
+        numa=_topology(tree),
+    )
+
+
+def _topology(tree: ET.Element) -> HostTopology | None:
+    """The cells with CPUs or memory of their own; None when libvirt does not tell of any."""
+    cells = tuple(_cell(node) for node in tree.findall("host/topology/cells/cell"))
+    return HostTopology(cells=cells) if cells else None
+
+
+def _cell(node: ET.Element) -> HostCell:
+    cpus = [cpu for cpu in node.findall("cpus/cpu") if cpu.get("socket_id") is not None]
+    pools = sorted((int(pages.get("size", "4")), int(pages.text or "0")) for pages in node.findall("pages"))
+    small = pools[0] if pools else (4, int(node.findtext("memory", "0")) // 4)
+    cores = {cpu.get("siblings", "") for cpu in cpus}
+    threads = sorted(text for text in cores if len(cpu_sets.parse(text)) > 1)
+    return HostCell(
+        id=int(node.get("id", "0")),
+        socket=int(cpus[0].get("socket_id", "0")) if cpus else 0,
+        memory_mb=small[0] * small[1] // 1024,
+        page_kb=small[0],
+        cpus=cpu_sets.spell(int(cpu.get("id", "0")) for cpu in cpus),
+        cores=tuple(threads),
+        pages=tuple(Pages(size_kb=size, total=total) for size, total in pools[1:] if total),
     )
 
 
@@ -118,6 +145,7 @@ def inventory(connection: Connection, host: Host, disks: Disks, conf: cfg.Config
         disk_available_least_gb=free_gb - disks.promised_gb(),
         cpu_info=host.capabilities.cpu_info,
         supported_instances=host.capabilities.supported,
+        numa=host.capabilities.numa,
         pci_devices=node_devices.devices(connection) if conf.pci.device_spec else (),
         uptime=uptime(),
     )

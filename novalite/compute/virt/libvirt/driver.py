@@ -14,6 +14,7 @@ from pathlib import Path
 from oslo_config import cfg
 
 from novalite.compute.config_drive import ConfigDrives
+from novalite.compute.host_cells import Division, there
 from novalite.compute.virt.driver import BaseImage, Guest, Watcher
 from novalite.compute.virt.libvirt import (
     acceleration,
@@ -296,6 +297,8 @@ class LibvirtDriver(resize.Resizing, vifs.Plugging, screens.Showing):
         refuses."""
         if spec.rescue is not None and not spec.rescue.stable:
             spec = spec.model_copy(update={"image_properties": spec.rescue.properties})
+        if spec.placed is not None:
+            there(self._known().host.capabilities.numa, spec.placed)
         return decide(spec, self.conf.libvirt, self.conf.vnc, self._known().facts)
 
     def define(self, guest: Domain, spec: GuestSpec, hardware: Hardware) -> None:
@@ -323,7 +326,9 @@ class LibvirtDriver(resize.Resizing, vifs.Plugging, screens.Showing):
         cache = modes.get("file") or ("none" if disks.direct_io(self.disks.path) else "writeback")
         LOG.info("%s %s on %s: guests run with virt_type=%s, cache=%s",
                  host.type, host.version, host.name, virt_type, cache)
-        return _Ready(host, HostFacts(virt_type, host.capabilities.arch, cache))
+        cells = Division.of(self.conf.compute).apply(host.capabilities.numa) if host.capabilities.numa else None
+        shared = {cell.id: cell.shared for cell in cells.cells} if cells else {}
+        return _Ready(host, HostFacts(virt_type, host.capabilities.arch, cache, shared))
 
     def _virt_type(self, found: capabilities.Capabilities) -> str:
         chosen: str = self.conf.libvirt.virt_type

@@ -6,13 +6,15 @@ specs" documents. Where both name a thing, the image wins.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from novalite.compute.virt.libvirt.xml.cpu import Topology, Wanted, arrange
+from novalite.compute.virt.libvirt.xml.numa import pins
 from novalite.compute.virt.libvirt.xml.tuning import CpuTune, IoTune
 from novalite.errors import BadRequest, ImageUnacceptable
+from novalite.objects.numa import Placed
 from novalite.objects.servers import GuestSpec
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -45,11 +47,13 @@ IO_QUOTAS = tuple(item.name for item in fields(IoTune))
 
 @dataclass(frozen=True)
 class HostFacts:
-    """What the guest's machine depends on beyond the request: this host and its settings."""
+    """What the guest's machine depends on beyond the request: this host and its settings. `shared`: CPUs over which
+    vCPUs float, as text, by cell."""
 
     virt_type: str
     arch: str | None = None
     disk_cache: str | None = None
+    shared: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Hardware:
     cpu_model: str | None
     topology: Topology
     cpu_tune: CpuTune | None
+    placed: Placed | None
     disk_bus: str
     cdrom_bus: str
     scsi_model: str | None
@@ -104,7 +109,8 @@ def decide(spec: GuestSpec, settings: Any, screen: Any, host: HostFacts) -> Hard
         cpu_mode=cpu_mode,
         cpu_model=settings.cpu_model or None if cpu_mode == "custom" else None,
         topology=_topology(asked),
-        cpu_tune=_cpu_tune(asked),
+        cpu_tune=_cpu_tune(asked, host),
+        placed=spec.placed,
         disk_bus=asked.choice("hw_disk_bus", settings.disk_bus) or settings.disk_bus,
         cdrom_bus=asked.choice("hw_cdrom_bus") or _cdrom_bus(host.arch, machine),
         scsi_model=None if scsi == "auto" else scsi,
@@ -210,8 +216,11 @@ def _topology(asked: Asked) -> Topology:
         return min(asked.number(f"hw_cpu_max_{part}") or of_flavor, of_flavor)
 
     vcpus = asked.spec.flavor.vcpus
+    near = asked.spec.placed.threads if asked.spec.placed else 1
+    # vCPUs that share a core of the host do so in the guest as well, which its scheduler should know.
+    threads = wish("threads") or (near if near > 1 and vcpus % near == 0 else None)
     most = Topology(limit("sockets"), limit("cores"), limit("threads"))
-    found = arrange(vcpus, Wanted(wish("sockets"), wish("cores"), wish("threads")), most)
+    found = arrange(vcpus, Wanted(wish("sockets"), wish("cores"), threads), most)
     if found is None:
         raise BadRequest(
             f"{vcpus} virtual CPUs cannot be arranged in at most {most.sockets} sockets of at most "
@@ -246,9 +255,10 @@ def _watchdog(asked: Asked) -> str | None:
     return None if action == "disabled" else action
 
 
-def _cpu_tune(asked: Asked) -> CpuTune | None:
+def _cpu_tune(asked: Asked, host: HostFacts) -> CpuTune | None:
     values = {name: asked.extra_number(f"quota:cpu_{name}", *CPU_QUOTAS[name]) for name in CPU_QUOTAS}
-    return CpuTune(**values) if _any(list(values.values())) else None
+    found = pins(asked.spec.placed, host.shared) if asked.spec.placed else []
+    return CpuTune(**values, pins=found) if found or _any(list(values.values())) else None
 
 
 def _io_tune(asked: Asked) -> IoTune | None:

@@ -11,6 +11,7 @@ import pytest
 from novalite.compute.virt.libvirt import acceleration
 from novalite.compute.virt.libvirt.capabilities import parse
 from novalite.compute.virt.uptime import uptime
+from novalite.objects.numa import HostCell, HostTopology, Pages
 
 CAPABILITIES = """
 <capabilities>
@@ -49,6 +50,24 @@ def test_every_kind_of_guests_is_told() -> None:
 def test_host_without_emulator_is_described_too() -> None:
     found = parse("<capabilities><host><cpu><arch>x86_64</arch></cpu></host></capabilities>")
     assert found.emulator is None and found.domain_types == ()
+
+
+CELLS = """<topology><cells num='2'>
+  <cell id='0'><memory unit='KiB'>8388608</memory><pages unit='KiB' size='4'>1966080</pages>
+    <pages unit='KiB' size='2048'>256</pages><pages unit='KiB' size='1048576'>0</pages>
+    <cpus num='2'><cpu id='0' socket_id='0' core_id='0' siblings='0,4'/>
+      <cpu id='4' socket_id='0' core_id='0' siblings='0,4'/><cpu id='5'/></cpus></cell>
+  <cell id='1'><memory unit='KiB'>1024</memory>
+    <cpus num='1'><cpu id='2' socket_id='1' core_id='0' siblings='2'/></cpus></cell>
+</cells></topology>"""
+
+
+def test_cells_are_told_with_their_cpus_threads_and_pages() -> None:
+    found = parse(CAPABILITIES.replace('<topology><cells num="2"/></topology>', CELLS)).numa
+    assert found == HostTopology(cells=(
+        HostCell(id=0, memory_mb=7680, cpus="0,4", cores=("0,4",), pages=(Pages(size_kb=2048, total=256),)),
+        HostCell(id=1, socket=1, memory_mb=1, cpus="2")))
+    assert parse(CAPABILITIES).numa is None
 
 
 @pytest.mark.parametrize("seconds,shown", [

@@ -16,6 +16,7 @@ from novalite.compute.virt.libvirt.xml.devices import Disk
 from novalite.compute.virt.libvirt.xml.domain import Domain, LocalDisk, Mark, domain
 from novalite.conf import load
 from novalite.objects.host_networks import Vif
+from novalite.objects.numa import Placed, PlacedCell
 from novalite.objects.pci import GivenDevice
 from novalite.objects.servers import GuestSpec, Rescue
 from tests.golden.plugin import FOLDER
@@ -53,6 +54,14 @@ VIF = Vif(
     port_id="0a1b2c3d-4e5f-4000-8000-000000000001", mac="fa:16:3e:00:00:01", mtu=1450,
     network_id="b1c0ffee-0000-4000-8000-000000000001",
 )  # fmt: skip
+
+DIVIDED = HostFacts(virt_type="qemu", arch="x86_64", disk_cache="none", shared={0: "0-1", 1: "8-9"})
+CELLS = Placed(cells=(
+    PlacedCell(cpus=(0, 1), memory_mb=64, host_cell=1), PlacedCell(cpus=(2, 3), memory_mb=64, host_cell=0)))
+DEDICATED = Placed(cells=(PlacedCell(cpus=(0, 1), memory_mb=128, host_cell=0, pins=((0, 4), (1, 5))),),
+                   emulator=6, idle="7", threads=2)
+REALTIME = Placed(cells=(PlacedCell(cpus=(0, 1), memory_mb=128, host_cell=1, pins=((1, 10),)),),
+                  page_kb=2048, large=True, emulator_shared=True, realtime=(1,))
 
 CASES: dict[str, Callable[[], str]] = {
     "minimal": lambda: xml_of(a_guest()),
@@ -92,6 +101,10 @@ CASES: dict[str, Callable[[], str]] = {
     "devices": lambda: xml_of(a_guest(vifs=(VIF,), pci_devices=(
         GivenDevice(address="0000:81:00.1", vendor_id="10de", product_id="1eb8", alias="gpu"),
         GivenDevice(address="0001:0a:1f.7", vendor_id="8086", product_id="10ed", kind="type-VF", managed=False)))),
+    "cells": lambda: xml_of(a_guest(
+        flavor=a_flavor(vcpus=4, extra_specs={"quota:cpu_shares": "7"}), placed=CELLS), DIVIDED),
+    "dedicated": lambda: xml_of(a_guest(flavor=a_flavor(vcpus=2), placed=DEDICATED), DIVIDED),
+    "realtime-in-large-pages": lambda: xml_of(a_guest(flavor=a_flavor(vcpus=2), placed=REALTIME), DIVIDED),
     "config-drive": lambda: xml_of(a_guest(config_drive=True, flavor=a_flavor(swap_mb=64))),
     "config-drive-beside-a-disc": lambda: xml_of(a_guest(
         config_drive=True, image=an_image(disk_format="iso"))),

@@ -6,7 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from novalite.compute.virt.libvirt.xml.element import Element, at, element
+from novalite.compute.virt.libvirt.xml.element import Element, at, element, many
+
+
+@element
+class GuestCell(Element):
+    """One NUMA cell as the guest sees it. Memory in KiB."""
+
+    tag: ClassVar[str] = "cell"
+    id: int = at("@id")
+    cpus: str = at("@cpus")
+    memory: int = at("@memory")
+    unit: str = at("@unit", default="KiB")
 
 
 @element
@@ -21,6 +32,7 @@ class Cpu(Element):
     dies: int | None = at("topology/@dies", default=None)
     cores: int | None = at("topology/@cores", default=None)
     threads: int | None = at("topology/@threads", default=None)
+    cells: list[GuestCell] = many("numa", GuestCell, factory=list)
 
 
 @dataclass(frozen=True)

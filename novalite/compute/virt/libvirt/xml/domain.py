@@ -9,9 +9,10 @@ from xml.etree import ElementTree as ET
 
 from novalite import __version__
 from novalite.compute.virt.libvirt.hardware import Hardware
-from novalite.compute.virt.libvirt.xml import devices
+from novalite.compute.virt.libvirt.xml import devices, numa
 from novalite.compute.virt.libvirt.xml.cpu import Cpu
 from novalite.compute.virt.libvirt.xml.element import Element, at, child, element, flag, many
+from novalite.compute.virt.libvirt.xml.numa import MemoryBacking, NumaTune
 from novalite.compute.virt.libvirt.xml.tuning import CpuTune
 from novalite.objects.servers import GuestSpec
 
@@ -83,9 +84,11 @@ class Domain(Element):
     marks: list[Mark] = many("metadata", Mark, factory=list)
     memory_unit: str = at("memory/@unit", default="KiB")
     memory: int = at("memory")
+    backing: MemoryBacking | None = child(MemoryBacking, default=None)
     placement: str | None = at("vcpu/@placement", default="static")
     vcpus: int = at("vcpu")
     cputune: CpuTune | None = child(CpuTune, default=None)
+    numatune: NumaTune | None = child(NumaTune, default=None)
     sysinfo_type: str | None = at("sysinfo/@type", default=None)
     sysinfo: list[Entry] = many("sysinfo/system", Entry, factory=list)
     firmware: str | None = at("os/@firmware", default=None)
@@ -145,8 +148,10 @@ def domain(
         uuid=spec.id,
         marks=[mark(spec)],
         memory=spec.flavor.ram_mb * 1024,
+        backing=numa.backing(hardware.placed) if hardware.placed else None,
         vcpus=spec.flavor.vcpus,
         cputune=hardware.cpu_tune,
+        numatune=numa.tune(hardware.placed) if hardware.placed else None,
         sysinfo_type="smbios" if x86 else None,
         sysinfo=smbios(spec) if x86 else [],
         smbios="sysinfo" if x86 else None,
@@ -162,6 +167,7 @@ def domain(
             sockets=hardware.topology.sockets,
             cores=hardware.topology.cores,
             threads=hardware.topology.threads,
+            cells=numa.cells(hardware.placed) if hardware.placed else [],
         ),
         timers=_timers() if x86 else [],
         devices=[*_storage(hardware, disks), *interfaces, *host_devices, *_others(hardware, console_log)],

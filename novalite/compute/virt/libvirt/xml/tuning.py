@@ -4,7 +4,34 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from novalite.compute.virt.libvirt.xml.element import Element, at, element
+from novalite.compute.virt.libvirt.xml.element import Element, at, element, many
+
+
+@element
+class VcpuPin(Element):
+    """On which CPUs of the host a vCPU runs."""
+
+    tag: ClassVar[str] = "vcpupin"
+    vcpu: int = at("@vcpu")
+    cpuset: str = at("@cpuset")
+
+
+@element
+class EmulatorPin(Element):
+    """On which the rest of QEMU runs."""
+
+    tag: ClassVar[str] = "emulatorpin"
+    cpuset: str = at("@cpuset")
+
+
+@element
+class VcpuSched(Element):
+    """vCPUs that are scheduled in real time."""
+
+    tag: ClassVar[str] = "vcpusched"
+    vcpus: str = at("@vcpus")
+    scheduler: str = at("@scheduler", default="fifo")
+    priority: int = at("@priority", default=1)
 
 
 @element
@@ -15,6 +42,7 @@ class CpuTune(Element):
     shares: int | None = at("shares", default=None)
     period: int | None = at("period", default=None)
     quota: int | None = at("quota", default=None)
+    pins: list[Element] = many("", VcpuPin, EmulatorPin, VcpuSched, factory=list)
 
 
 @element
