@@ -4,7 +4,7 @@
 all vCPUs or one for each, 0 bound to a CPU, 1 not. `hyperThreadAffinity`: whom vCPUs share the threads of a core with:
 any (anybody), internal (one another), none (nobody), sync (the guest's cores are the host's), lock (sync, and scheduled
 in real time). Which goes with which is checked as their documentation says; why they mean what they mean here:
-decisions/0016-numa.md.
+decisions/0017-numa.md.
 """
 
 from __future__ import annotations

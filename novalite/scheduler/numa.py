@@ -255,9 +255,7 @@ class _Packing:
     def __init__(self, needs: Sequence[_Need], rooms: Sequence[_Room], emulator: bool) -> None:
         self.needs, self.rooms, self.emulator = needs, rooms, emulator
         self.order = sorted(range(len(needs)), key=lambda at: needs[at], reverse=True)
-        self.totals = [_Need(0, 0, 0)] * len(rooms)
-        self.seats = [-1] * len(needs)
-        self.steps = 0
+        self.totals, self.seats, self.steps = [_Need(0, 0, 0)] * len(rooms), [-1] * len(needs), 0
 
     def found(self, nth: int = 0) -> bool:
         """Whether the guest cells from the nth on have places; `seats` are those of all."""
