@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     pci = groups.add_parser("pci", help="PCI devices of hosts").add_subparsers(metavar="COMMAND", required=True)
     listed = _command(pci, "list", "every device that guests may have, and who has it", pci_list)
     listed.add_argument("--host", help="of this host only")
+    _placement(groups)
     _command(groups, "reference", "print the reference of the compute API as one HTML page", reference)
     return made
 
@@ -87,6 +88,18 @@ def _database(groups: Any) -> None:
     purge.add_argument("--days", type=_days, default=90, help="how long ago (default: 90)")
     revision = _command(group, "revision", "write a new step for the schema from the models", db_revision)
     revision.add_argument("message")
+
+
+def _placement(groups: Any) -> None:
+    group = groups.add_parser("placement", help="who holds what of hosts").add_subparsers(
+        metavar="COMMAND", required=True
+    )
+    audit = _command(group, "audit", "find places held for nothing; exit code 3 found, 4 all deleted", placement_audit)
+    audit.add_argument("--delete", action="store_true", help="give them back")
+    heal = _command(
+        group, "heal_allocations", "give servers the place they live on; exit code 4 nothing to do", placement_heal
+    )
+    heal.add_argument("--dry-run", action="store_true", help="only tell")
 
 
 def _days(value: str) -> int:
@@ -290,6 +303,28 @@ def pci_list(conf: ConfigOpts, args: argparse.Namespace) -> int:
         for line in lines(db, args.host):
             print(line)
     return 0
+
+
+def placement_audit(conf: ConfigOpts, args: argparse.Namespace) -> int:
+    """Print what is held for nothing."""
+    from novalite.cmd.placement import audited
+
+    with opened(conf) as db:
+        return _told(*audited(db, args.delete))
+
+
+def placement_heal(conf: ConfigOpts, args: argparse.Namespace) -> int:
+    """Print servers without a place."""
+    from novalite.cmd.placement import healed
+
+    with opened(conf) as db:
+        return _told(*healed(db, args.dry_run))
+
+
+def _told(sentences: list[str], code: int) -> int:
+    for sentence in sentences:
+        print(sentence)
+    return code
 
 
 def reference(conf: ConfigOpts, args: argparse.Namespace) -> int:

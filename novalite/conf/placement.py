@@ -1,4 +1,4 @@
-"""[placement]: how far the Placement API searches for allocation candidates."""
+"""[placement]: how far the Placement API searches for allocation candidates, and how often the books are audited."""
 
 from oslo_config import cfg
 
@@ -26,5 +26,13 @@ OPTS = [
         min=0.1,
         max=50.0,
         help="Seconds that one search may take, with the same end.",
+    ),
+    cfg.IntOpt(
+        "audit_interval",
+        mutable=True,
+        default=600,
+        min=0,
+        help="Seconds between looks for places that are held for nothing, servers without a place and hosts that count "
+        "wrongly what is in use. What is found is put right and logged as a warning. 0: never.",
     ),
 ]

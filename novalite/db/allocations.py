@@ -295,6 +295,13 @@ def assign(session: Session, holder: str, host: str, before: Amount, after: Amou
     return True
 
 
+def take_anyway(session: Session, server_id: str, host: str, amount: Amount) -> None:
+    """A server that is on a host without a claim has one from now on, whether there is room or not."""
+    fill = {"b_vcpus": amount.vcpus, "b_ram": amount.ram_mb, "b_disk": amount.disk_gb, "b_servers": 1}
+    run_statement(session, _FILL, b_host=host, **fill)
+    run_statement(session, _TAKE, **_row(server_id, host, amount))
+
+
 NOTHING = Amount(0, 0, 0)
 
 

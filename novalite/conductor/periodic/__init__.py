@@ -26,6 +26,7 @@ from typing import Any, Protocol
 from sqlalchemy.orm import Session
 
 from novalite.conductor.env import Env
+from novalite.conductor.periodic.audit_placement import AuditPlacement
 from novalite.conductor.periodic.confirm_resizes import ConfirmResizes
 from novalite.conductor.periodic.console_tokens import ForgetConsoleTokens
 from novalite.conductor.periodic.image_requests import AskForImages
@@ -59,6 +60,7 @@ class Job(Protocol):
 
 JOBS: tuple[type, ...] = (
     AskForImages,
+    AuditPlacement,
     ConfirmResizes,
     ForgetConsoleTokens,
     OffloadShelved,

@@ -7,16 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from novalite.db import allocations as claims
 from novalite.db import hosts, servers, services
 from novalite.db.check import check
-from novalite.db.models.compute import Host, new_id
+from novalite.db.models.compute import Allocation, Host, new_id
 from novalite.db.models.placement import ConsumerAllocation
 from novalite.db.placement import (
     aggregates,
     allocations,
+    audit,
     classes,
     consumers,
     inventories,
@@ -302,3 +303,26 @@ def test_check_finds_what_does_not_add_up(db: Database) -> None:
         )
     found = check(db)
     assert len(found) == 2 and "counts 0 of VCPU as used, but its consumers hold 1" in found[0] + found[1]
+
+
+def test_an_audit_does_not_disturb_claims_and_releases(db: Database) -> None:
+    host(db)
+    with db.begin() as session:
+        servers.create(session, [a_server(id=f"s-{n}") for n in range(6)])
+        session.execute(insert(Allocation).values(server_id="gone", host="alpha", vcpus=1, ram_mb=1, disk_gb=0))
+        session.execute(update(Host).values(used_vcpus=3))
+
+    def work(number: int) -> Any:
+        if number % 3 == 0:
+            return db.run(lambda session: audit.recount(session, "alpha"))
+        if number % 3 == 1:
+            amount = claims.Amount(1, 1, 0)
+            return db.run(lambda session: claims.claim(session, f"s-{number // 3}", "alpha", 1, amount))
+        return db.run(lambda session: claims.release(session, f"s-{number // 3}"))
+
+    raced(work, times=18)
+    with db.begin() as session:
+        (orphan,) = [one for one in audit.orphans(session) if one.holder == "gone"]
+        assert audit.give_back(session, orphan) and not audit.give_back(session, orphan)
+        audit.recount(session, "alpha")
+    assert db.run(audit.drifted) == []

@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 import yaml
 from oslo_config import cfg
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from novalite.api.app import rules
 from novalite.cmd import manage
 from novalite.conf import load
-from novalite.db import schema
+from novalite.db import hosts, schema, servers
+from novalite.db.models.compute import Allocation
 from novalite.db.session import Database
+from tests.contract.db.rows import a_server, an_inventory
 
 
 class Operator:
@@ -52,6 +54,26 @@ def test_from_nothing_to_a_cloud(operator: Operator) -> None:
         assert (code, err) == (0, "")
         assert "http://host:8774/identity/v3" in out
     assert operator("db", "check")[:2] == (0, f"The database is sound, at revision {schema.head()}.\n")
+
+
+def test_places_are_audited_and_healed(operator: Operator) -> None:
+    operator("db", "sync")
+    assert operator("placement", "audit")[0] == 0
+    assert operator("placement", "heal_allocations") == (4, "Every server holds its place.\n", "")
+    db = Database(f"sqlite:///{operator.folder / 'novalite.db'}")
+    with db.begin() as session:
+        hosts.record(session, an_inventory())
+        servers.create(session, [a_server(id="s-1", host="alpha")])
+        session.execute(insert(Allocation).values(server_id="gone", host="alpha", vcpus=1, ram_mb=1, disk_gb=1))
+    db.close()
+    code, out, _ = operator("placement", "audit")
+    assert code == 3 and "gone holds a place on host alpha for nothing." in out
+    out = operator("placement", "heal_allocations", "--dry-run")[1]
+    assert out == "Server s-1 is on host alpha and holds nothing of it.\n"
+    assert operator("placement", "heal_allocations")[0] == 0
+    assert operator("placement", "audit", "--delete")[0] == 4
+    assert operator("placement", "audit")[0] == 0
+    assert operator("db", "check")[0] == 0
 
 
 def test_devices_are_listed_with_who_has_them(operator: Operator) -> None:
