@@ -215,6 +215,10 @@ class Hosts:
         """Hypervisor node of the host at `at`."""
         return self.store.nodes[self._row(at)]
 
+    def generation_of(self, at: int) -> int:
+        """Generation of the host at `at`; a whole column would be copied to read a few of them."""
+        return int(self.store.columns["generation"][self._row(at)])
+
     @property
     def names(self) -> list[str]:
         """Names of all of them, in order."""

@@ -268,6 +268,6 @@ class _Names:
         known = self._known.get(place)
         if known is None:
             kept = self._kept
-            known = self._known[place] = kept.name(place), kept.node(place), int(kept.generation[place])
+            known = self._known[place] = kept.name(place), kept.node(place), kept.generation_of(place)
         host, node, generation = known
         return made(Candidate, host=host, node=node, generation=generation, weight=weight, weights=weights)

@@ -15,7 +15,7 @@ class PCIWeigher:
         self.factor = conf.scheduler.pci_weight_multiplier
 
     def weigh(self, hosts: Hosts, spec: RequestSpec) -> Column | float:
-        if not hosts.pci_free.any():
+        if not hosts.any("pci_free"):
             return 0.0
         wanted = sum(request.count for request in spec.pci_requests)
         left: Column = hosts.given * wanted - hosts.pci_free if wanted else -hosts.pci_free
