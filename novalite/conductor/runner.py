@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -51,6 +51,7 @@ class TaskRunner:
         self.engine = Engine(env, flows, clock)
         self.flows = flows
         self._running: set[str] = set()
+        self._in_hand = 0
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._pool = None if inline else ThreadPoolExecutor(self.conf.workers, "task")
@@ -93,6 +94,24 @@ class TaskRunner:
         """Run these tasks if nobody does."""
         for task_id in task_ids:
             self._submit(self._lease_and_run, task_id)
+
+    def spare(self) -> bool:
+        """Whether a task would be begun here at once: then it need not be poked, see `own` and `begin`."""
+        with self._lock:
+            return not self.inline and not self._stop.is_set() and self._in_hand < self.conf.workers
+
+    def own(self, row: Record) -> None:
+        """A task that is about to be written (`db.tasks.opened`) is this conductor's from the beginning."""
+        row |= {"owner": self.env.owner, "look_at": self._until}
+
+    def begin(self, rows: list[Record]) -> None:
+        """Run tasks that were written as `own` said, once that is committed. One that cannot be run after all is
+        found by the sweep when its lease is over."""
+        tasks = [Task.of(db_tasks.as_written(row)) for row in rows]
+        with self._lock:
+            self._running.update(task.id for task in tasks)  # their leases are renewed while they wait for a thread
+        for task in tasks:
+            self._submit(self._hold, task)
 
     def run_here(self, task_id: str) -> None:
         """Run it in the caller's thread, if nobody does; returns when it is over or waits for somebody."""
@@ -304,10 +323,19 @@ class TaskRunner:
         if self._pool is None:
             _logged(work, *args)
         elif not self._stop.is_set():
-            self._pool.submit(_logged, work, *args)
+            with self._lock:
+                self._in_hand += 1
+            self._pool.submit(self._in_turn, work, *args)
+
+    def _in_turn(self, work: Callable[..., Any], *args: Any) -> None:
+        try:
+            _logged(work, *args)
+        finally:
+            with self._lock:
+                self._in_hand -= 1
 
 
-def _logged(work: Callable[..., Any], *args: Any) -> Future[Any] | None:
+def _logged(work: Callable[..., Any], *args: Any) -> None:
     """A task that cannot go on now (database away) stays leased until the sweep finds it."""
     try:
         work(*args)
@@ -315,4 +343,3 @@ def _logged(work: Callable[..., Any], *args: Any) -> Future[Any] | None:
         LOG.warning("A task could not go on and will be swept up: %s", error)
     except Exception:
         LOG.exception("A task could not go on and will be swept up")
-    return None

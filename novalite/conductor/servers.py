@@ -113,9 +113,16 @@ class ServersEndpoint(Servers):
     # --- create
 
     def create(self, ctx: Context, body: CreateServers) -> CreatedServers:
-        return self.env.db.run(lambda session: self._create(session, ctx, body))
+        begins = self.env.tasks.spare()
+        created, tasks = self.env.db.run(lambda session: self._create(session, ctx, body, begins))
+        if begins:
+            self.env.tasks.begin(tasks)
+        return created
 
-    def _create(self, session: Session, ctx: Context, body: CreateServers) -> CreatedServers:
+    def _create(
+        self, session: Session, ctx: Context, body: CreateServers, begins: bool
+    ) -> tuple[CreatedServers, list[Record]]:
+        """The rows of servers and their tasks; `begins`: this conductor goes on with these itself."""
         resolved = resolve(self.env, session, ctx, body)
         if resolved.image:
             create_request.check_image(resolved.image, resolved.flavor)
@@ -138,16 +145,19 @@ class ServersEndpoint(Servers):
             task_args = {**args, "spec": {**spec, "server_id": row["id"]}}
             secret = body.admin_pass if row["config_drive"] else None
             task = db_tasks.opened(ctx, "create", "create", row["id"], ctx.project_id, look_at, task_args, secret)
+            if begins:
+                self.env.tasks.own(task)
             tasks.append(task)
             row["task_id"] = task["id"]
         db_tasks.write_opened(session, tasks)
         servers.create(session, rows)
         server_groups.admit(session, self.env, ctx, body.scheduler_hints, [row["id"] for row in rows])
-        return CreatedServers(
+        created = CreatedServers(
             server_ids=tuple(row["id"] for row in rows),
-            task_ids=tuple(task["id"] for task in tasks),
+            task_ids=() if begins else tuple(task["id"] for task in tasks),
             reservation_id=rows[0]["reservation_id"],
         )
+        return created, tasks
 
     def _affordable(self, session: Session, ctx: Context, body: CreateServers, flavor: Flavor) -> int:
         """As many as the quota lets through, from max_count down to min_count."""

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import Update, bindparam, case, insert, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -82,6 +83,12 @@ def opened(
         "look_at": look_at,
         "secret": secret,
     }
+
+
+def as_written(row: Record) -> Record:
+    """The whole row of a task that `write_opened` wrote, as `get` would answer it."""
+    kept: Record = orjson.loads(orjson.dumps({name: row[name] for name in ("ctx", "args", "journal", "events")}))
+    return dict.fromkeys(_KEYS) | {"state": "open", "attempt": 0, "asks": 0, "deadline": 0.0} | row | kept
 
 
 def write_opened(session: Session, rows: list[Record]) -> None:

@@ -54,7 +54,8 @@ class CreateServers(Message):
 
 
 class CreatedServers(Message):
-    """conductor -> api: ids in launch order, and the tasks that build them (to poke)."""
+    """conductor -> api: ids in launch order, and the tasks to poke: those that build them, unless the conductor has
+    begun with that."""
 
     server_ids: tuple[str, ...]
     task_ids: tuple[str, ...]

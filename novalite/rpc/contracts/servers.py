@@ -24,7 +24,7 @@ class Servers(Contract, topic="conductor", namespace="servers", version="1.3"):
 
     @call(timeout=60)
     def create(self, ctx: Context, body: CreateServers) -> CreatedServers:
-        """Write servers, quota use and one open task each in one transaction. Then poke the tasks."""
+        """Write servers, quota use and one open task each in one transaction. Then poke the tasks it answers."""
         raise NotImplementedError
 
     @call()
