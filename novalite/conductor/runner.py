@@ -31,6 +31,9 @@ from novalite.objects.base import Record
 from novalite.objects.servers import Verdict, WorkReport
 
 LOG = logging.getLogger(__name__)
+BACKLOG = 8
+"""Tasks for each thread that a conductor takes on by itself, about a second's work; more of them wait for a poke, which
+any conductor may get."""
 
 
 class TaskRunner:
@@ -96,9 +99,9 @@ class TaskRunner:
             self._submit(self._lease_and_run, task_id)
 
     def spare(self) -> bool:
-        """Whether a task would be begun here at once: then it need not be poked, see `own` and `begin`."""
+        """Whether a task would be begun here soon: then it need not be poked, see `own` and `begin`."""
         with self._lock:
-            return not self.inline and not self._stop.is_set() and self._in_hand < self.conf.workers
+            return not self.inline and not self._stop.is_set() and self._in_hand < BACKLOG * self.conf.workers
 
     def own(self, row: Record) -> None:
         """A task that is about to be written (`db.tasks.opened`) is this conductor's from the beginning."""

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from novalite.conductor.runner import TaskRunner
+from novalite.conductor.runner import BACKLOG, TaskRunner
 from novalite.conductor.tasks import FLOWS
 from novalite.objects.base import Record
 from novalite.objects.servers import CreatedServers, CreateServers
@@ -68,7 +68,7 @@ def test_a_conductor_whose_threads_are_taken_leaves_it_to_a_poke(cloud: Cloud) -
     env = cloud.conductors[0].manager.env
     runner = env.tasks = TaskRunner(env, FLOWS, clock=cloud.clock)
     free = threading.Event()
-    for _ in range(cloud.conf.conductor.workers):
+    for _ in range(BACKLOG * cloud.conf.conductor.workers):
         runner._submit(free.wait, 60)
     accepted = ask(cloud)
     assert len(accepted.task_ids) == 1
