@@ -47,6 +47,7 @@ def candidates(pairs: Iterable[tuple[str, str]], minor: int) -> CandidateQuery:
     if len(suffixes) > MOST_GROUPS:
         raise BadQueryValue(f"A request may have at most {MOST_GROUPS} groups.")
     groups = tuple(_group(args, suffix, minor) for suffix in suffixes)
+    values.refuse_too_many(len(root_required) + len(root_forbidden) + sum(map(_names, groups)))
     if minor >= 36:
         _check_subtrees(groups, {suffix for words in subtrees for suffix in words})
     else:
@@ -161,6 +162,12 @@ def _group(args: Args, suffix: str, minor: int) -> Group:
             _wrong(f"Expected 'in_tree' parameter to be a format of uuid. Got: {_shown(text)}")
         found["in_tree"] = values.canonical(text)
     return Group(**found)
+
+
+def _names(group: Group) -> int:
+    """How many classes, traits and aggregates a group names."""
+    traits = sum(len(rule.traits) for rule in group.required)
+    return len(group.resources) + traits + sum(len(one.aggregates) for one in group.member_of)
 
 
 # --- what groups must be to one another ----------------------------------------------------------

@@ -15,6 +15,16 @@ from novalite.objects.placement_errors import BadQueryValue
 
 _TRAIT = re.compile(r"[A-Z0-9_]{1,255}\Z")
 _INVALID = "Invalid query string parameters:"
+MOST_NAMES = 1000
+"""Classes, traits and aggregates that one query may name; each is looked for in the database."""
+
+
+def refuse_too_many(names: int) -> None:
+    """BadQueryValue for a query that names more than it may."""
+    if names > MOST_NAMES:
+        raise BadQueryValue(
+            f"{_INVALID} A request may name at most {MOST_NAMES} resource classes, traits and aggregates."
+        )
 
 
 def is_uuid(value: str) -> bool:
@@ -33,6 +43,7 @@ def resources(value: str) -> dict[str, int]:
     if not value.strip():
         raise BadRequest(f"Badly formed resources parameter. {form} Got: empty string.")
     found = {}
+    refuse_too_many(value.count(",") + 1)
     for part in value.split(","):
         name, colon, amount = (piece.strip() for piece in part.partition(":"))
         if not colon or not name:
@@ -71,7 +82,9 @@ def traits(value: str, minor: int, key: str = "required") -> list[TraitRule]:
 def all_traits(values: Sequence[str], minor: int, key: str = "required") -> list[TraitRule]:
     """All `required` parameters of one name: before 1.39 the last one counts. One that is required and
     forbidden is an error."""
-    rules = [rule for value in (values if minor >= 39 else values[-1:]) for rule in traits(value, minor, key)]
+    counted = values if minor >= 39 else values[-1:]
+    refuse_too_many(sum(value.count(",") + 1 for value in counted))
+    rules = [rule for value in counted for rule in traits(value, minor, key)]
     unwanted = {rule.traits[0] for rule in rules if rule.forbidden}
     clashes = [rule.traits for rule in rules if not rule.forbidden and unwanted.issuperset(rule.traits)]
     if clashes:
@@ -87,6 +100,7 @@ def memberships(values: Sequence[str], minor: int, key: str = "member_of") -> li
     since 1.24."""
     if len(values) > 1 and minor < 24:
         raise BadRequest("Multiple member_of parameters are not supported")
+    refuse_too_many(sum(value.count(",") + 1 for value in values))
     return [_membership(value, minor, key) for value in values]
 
 

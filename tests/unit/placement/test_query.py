@@ -65,6 +65,7 @@ def test_what_is_asked_of_the_whole() -> None:
     assert not asked("resources=VCPU:1", 28).nested
 
 
+MANY, LONG, WORDS = "at most 1000 resource classes", "resources", ",".join(f"T{n}" for n in range(500))
 REFUSED = [
     ("", 10, "'resources' is a required property", None),
     ("resources=", 10, "Got: empty string.", None),
@@ -131,6 +132,15 @@ REFUSED = [
         "at most 64 groups",
         "placement.query.bad_value",
     ),
+    ("resources=" + ",".join(f"A{n}:1" for n in range(1001)), 10, MANY, "placement.query.bad_value"),
+    ("resources=A:1" + "&required=B" * 1001, 39, MANY, "placement.query.bad_value"),
+    (
+        f"{LONG}1=VCPU:1&required1={WORDS}&{LONG}2=VCPU:1&required2={WORDS}",
+        36,
+        MANY,
+        "placement.query.bad_value",
+    ),
+    (f"resources=A:1&required={WORDS}&root_required={WORDS}", 35, MANY, "placement.query.bad_value"),
 ]
 
 
