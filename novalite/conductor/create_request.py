@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from novalite.conductor import pci_requests
 from novalite.conductor.env import Env
 from novalite.context import Context
 from novalite.db.models.base import now
@@ -125,6 +126,7 @@ def request_spec(
     """What the scheduler will be asked, without the server's id. `physical`: networks that hosts must be on."""
     hints = body.scheduler_hints
     same = hint_hosts(session, ctx, hints.get("same_host"))
+    topology = asked(resolved.flavor, resolved.image.properties if resolved.image else {}, hints)
     spec = RequestSpec(
         server_id="",
         flavor=resolved.flavor,
@@ -140,8 +142,8 @@ def request_spec(
         physical_networks=tuple(physical),
         image_id=(resolved.image.id or None) if resolved.image else None,
         image_properties=resolved.image.properties if resolved.image else {},
-        pci_requests=resolved.pci_requests,
-        numa=asked(resolved.flavor, resolved.image.properties if resolved.image else {}, hints),
+        pci_requests=pci_requests.nearer(resolved.pci_requests, topology),
+        numa=topology,
     )
     return spec.model_dump(mode="json", exclude={"excluded", "group"})
 

@@ -12,6 +12,7 @@ from oslo_config.cfg import ConfigOpts
 
 from novalite.errors import BadRequest, ConfigError
 from novalite.objects.flavors import Flavor
+from novalite.objects.numa import GuestTopology
 from novalite.objects.pci import ALIAS_SPEC, PLAIN, Kind, PciMatch, PciRequest, Policy
 
 POLICY_SPEC, POLICY_PROPERTY = "hw:pci_numa_affinity_policy", "hw_pci_numa_affinity_policy"
@@ -89,6 +90,12 @@ def requests(conf: ConfigOpts, flavor: Flavor, image_properties: Mapping[str, An
     if sum(one.count for one in found) > MOST:
         raise BadRequest(f"A server can have at most {MOST} PCI devices.")
     return tuple(found)
+
+
+def nearer(found: Sequence[PciRequest], topology: GuestTopology | None) -> tuple[PciRequest, ...]:
+    """The same as near as the guest's topology says, which knows hints too (`numaOpts`)."""
+    policy = topology.pci if topology is not None else None
+    return tuple(one.model_copy(update={"policy": policy}) if policy else one for one in found)
 
 
 def _policy(flavor: Flavor, image_properties: Mapping[str, Any]) -> str | None:

@@ -271,7 +271,10 @@ def test_cells_and_devices_are_near_each_other(tmp_path: Path) -> None:
         "compute.cpu_dedicated_set": "0-3",
         "fake_driver.pci_devices": [GPU_ON.format(0), GPU_ON.format(1)],
         "pci.device_spec": ['{"vendor_id": "10de"}'],
-        "pci.alias": ['{"name": "gpu", "vendor_id": "10de", "numa_policy": "required"}'],
+        "pci.alias": [
+            '{"name": "gpu", "vendor_id": "10de", "numa_policy": "required"}',
+            '{"name": "any", "vendor_id": "10de", "numa_policy": "preferred"}',
+        ],
     }
     with Cloud(tmp_path, overrides=options) as cloud:
         for name, alias in (("cpus", {}), ("near", {"pci_passthrough:alias": "gpu:1"})):
@@ -285,6 +288,11 @@ def test_cells_and_devices_are_near_each_other(tmp_path: Path) -> None:
         cells = {who: {cell.host_cell for cell in place.cells} for who, place in places.items()}
         assert cells[first] != cells[server_id] == {one.numa_node for one in taken}
         check_invariants(cloud)
+        cloud.make_flavor("hinted", vcpus=1, ram_mb=64, disk_gb=1)
+        cloud.client.of(Flavors).set_extra_specs(cloud.admin, "hinted", {"pci_passthrough:alias": "any:1"})
+        hints = {"numaOpts": "2", "vcpuAffinity": "0", "hyperThreadAffinity": "any"}
+        hinted = cloud.show(cloud.create("hinted", flavor_id="hinted", scheduler_hints=hints))
+        assert "NUMATopologyFilter: 1 refused" in hinted["fault"]["message"], "numaOpts=2 wants them near"
         refused = cloud.show(cloud.create("second", flavor_id="near"))
         assert "NUMATopologyFilter: 1 refused" in refused["fault"]["message"], "a device is free, but not its cell"
         cloud.delete(first)

@@ -118,6 +118,7 @@ def check(old: Flavor, new: Flavor, image: Image | None, has_image: bool) -> Non
 def request_spec(env: Env, server: Record, new: Flavor) -> RequestSpec:
     """What the scheduler is asked: as for a new server of that flavor, on the server's own host."""
     properties = server["image_properties"] or {}
+    cells = numa_request.asked(new, properties, server["scheduler_hints"])
     return RequestSpec(
         server_id=server["id"],
         flavor=new,
@@ -126,8 +127,8 @@ def request_spec(env: Env, server: Record, new: Flavor) -> RequestSpec:
         requested_host=server["host"],
         requested_node=server["node"],
         image_properties=properties,
-        pci_requests=pci_requests.requests(env.conf, new, properties),
-        numa=numa_request.asked(new, properties, server["scheduler_hints"]),
+        pci_requests=pci_requests.nearer(pci_requests.requests(env.conf, new, properties), cells),
+        numa=cells,
     )
 
 
