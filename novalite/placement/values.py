@@ -117,4 +117,4 @@ def _membership(value: str, minor: int, key: str) -> Membership:
     found = told.removeprefix("in:").split(",") if told.startswith("in:") else [told]
     if not all(is_uuid(one) for one in found):
         raise BadRequest(f"{_INVALID} Expected '{key}' parameter to contain valid UUID(s). Got: {value}")
-    return Membership(aggregates=tuple(canonical(one) for one in found), forbidden=forbidden)
+    return Membership(aggregates=tuple(one.lower() for one in found), forbidden=forbidden)

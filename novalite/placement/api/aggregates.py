@@ -34,7 +34,8 @@ def replace(call: Call, uuid: str) -> Answer:
     peer().show(call.ctx, canonical(uuid))
     body = call.body(schemas.aggregates(call.minor))
     counted = call.minor >= COUNTED
-    wanted = [canonical(one) for one in (body["aggregates"] if counted else body)]
+    # Kept as they are spelled, with dashes or without: clients look for what they sent.
+    wanted = [one.lower() for one in (body["aggregates"] if counted else body)]
     seen = body["resource_provider_generation"] if counted else None
     found = peer().set_aggregates(call.ctx, canonical(uuid), wanted, seen, counted)
     ordered = sorted(found["aggregates"], key=lambda one: wanted.index(one) if one in wanted else len(wanted))
