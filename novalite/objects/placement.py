@@ -14,6 +14,8 @@ MOST = 2_147_483_647
 """The largest amount of anything (Placement API reference)."""
 NATIVE = {"VCPU": "vcpus", "MEMORY_MB": "ram_mb", "DISK_GB": "disk_gb"}
 """What every host has of itself: resource class to the column that counts it."""
+DEDICATED = "PCPU"
+"""Dedicated CPUs of a host: only flows give them, with the place of a server."""
 SHARES = "MISC_SHARES_VIA_AGGREGATE"
 """The trait of a provider that gives to all providers of its aggregates."""
 
@@ -47,8 +49,9 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One resource provider. `root` is its own uuid where it has no `parent`. `host` is the name of the compute
-    host that it is the root of, if any. `updated` is when it last changed, as text (UTC)."""
+    """One resource provider. `root` is its own uuid where it has no `parent`. `host` is the name of the compute host
+    that it is the root of, if any; `part_of` that of the host that reports it as a part of itself. `updated` is when
+    it last changed, as text (UTC)."""
 
     uuid: str
     name: str
@@ -56,6 +59,7 @@ class Provider:
     root: str
     parent: str | None = None
     host: str | None = None
+    part_of: str | None = None
     updated: str | None = None
     inventories: Mapping[str, Inventory] = field(default_factory=dict)
     traits: frozenset[str] = frozenset()

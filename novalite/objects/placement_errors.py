@@ -110,6 +110,13 @@ class NoSuchInventory(Conflict):
     message = "Unable to allocate inventory: Inventory for '{resource_class}' on resource provider '{uuid}' invalid."
 
 
+class GivenByCompute(Conflict):
+    message = (
+        "Resource provider {provider}: {what} is given and taken back by the compute service, "
+        "with the place of a server."
+    )
+
+
 class KeptByCompute(Conflict):
     message = (
         "Consumer {consumer} is a server or migration that needs what it holds on {provider}; it is given back when "

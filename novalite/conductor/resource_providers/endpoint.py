@@ -122,7 +122,7 @@ class ResourceProvidersEndpoint(ResourceProviders):
     def provider_allocations(self, ctx: Context, uuid: str) -> Record:
         def look(session: Session) -> Record:
             provider = providers.find(session, uuid)
-            held = consumers.of_provider(session, uuid, provider.host)
+            held = consumers.of_provider(session, provider)
             return {"generation": provider.generation, "updated": provider.updated, "allocations": held}
 
         return self._read(look)

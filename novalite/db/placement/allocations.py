@@ -21,11 +21,12 @@ from novalite.db.placement import consumers, inventories, providers, trees
 from novalite.errors import BadRequest, ClaimLost
 from novalite.objects.base import Record
 from novalite.objects.migrations import LIVE_IN_PROGRESS, UNCONFIRMED
-from novalite.objects.placement import NATIVE, ConsumerAllocations, Provider
+from novalite.objects.placement import DEDICATED, NATIVE, ConsumerAllocations, Provider
 from novalite.objects.placement_errors import (
     ConcurrentUpdate,
     ConsumerConflict,
     ConsumerNotFound,
+    GivenByCompute,
     KeptByCompute,
     NoRoom,
     NoSuchInventory,
@@ -77,6 +78,7 @@ def apply(session: Session, changes: list[Change]) -> list[str]:
     """Give back first, then take: what one consumer lets go of another may have at once. Providers that somebody
     holds something of afterwards get a new generation, and those of changes that count; answers the hosts that
     changed."""
+    _refuse_parts(changes)
     touched: set[str] = set()
     order = sorted(changes, key=lambda one: (one.grows, one.provider.uuid, one.consumer))
     for change in order:
@@ -85,7 +87,7 @@ def apply(session: Session, changes: list[Change]) -> list[str]:
             touched.add(change.provider.host)
     held = {change.provider.uuid: change.provider for change in changes if change.after or change.counts}
     for uuid in sorted(held):
-        if held[uuid].host is None:  # of a host every change counts by itself
+        if held[uuid].host is None and held[uuid].part_of is None:  # of a host every change counts by itself
             providers.grow(session, held[uuid])
     return sorted(touched)
 
@@ -135,6 +137,23 @@ def _check_amounts(session: Session, asked: ConsumerAllocations, known: Mapping[
                 raise NoSuchInventory(resource_class=name, uuid=uuid)
             if not inventory.in_portions(amount):
                 raise WrongPortion(resource_class=name, uuid=uuid)
+
+
+def _refuse_parts(changes: list[Change]) -> None:
+    """Dedicated CPUs, cells and devices of a host come and go with the consumer's place there, and not otherwise."""
+    leaving = {
+        (change.consumer, change.provider.host)
+        for change in changes
+        if change.provider.host is not None and not any(name in change.after for name in NATIVE)
+    }
+    for change in changes:
+        host = change.provider.host or change.provider.part_of
+        for name in {*change.before, *change.after} if host is not None else ():
+            if change.provider.part_of is None and name != DEDICATED:
+                continue
+            before, after = change.before.get(name, 0), change.after.get(name, 0)
+            if after != before and not (after == 0 and (change.consumer, host) in leaving):
+                raise GivenByCompute(provider=change.provider.uuid, what=name)
 
 
 def _refuse_taking_away(session: Session, change: Change) -> None:
@@ -196,8 +215,10 @@ def _changes(
 
 
 def _apply(session: Session, change: Change) -> None:
+    if change.provider.part_of is not None:
+        return
     native = set(NATIVE) if change.provider.host is not None else set()
-    names = sorted({*change.before, *change.after} - native)
+    names = sorted({*change.before, *change.after} - native - ({DEDICATED} if native else set()))
     for name in sorted(names, key=lambda one: change.after.get(one, 0) - change.before.get(one, 0)):
         _apply_row(session, change, name)
     if native & {*change.before, *change.after}:

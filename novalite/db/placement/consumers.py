@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, exists, func, select, update
@@ -18,9 +18,11 @@ from sqlalchemy.orm import Session, aliased
 from novalite.db.models.base import iso
 from novalite.db.models.compute import Allocation, Host, Server
 from novalite.db.models.migrations import Migration
+from novalite.db.models.pci import PciDevice
 from novalite.db.models.placement import Consumer, ConsumerAllocation, ProviderInventory
+from novalite.db.placement import parts
 from novalite.objects.base import Record
-from novalite.objects.placement import NATIVE
+from novalite.objects.placement import DEDICATED, NATIVE, Provider
 
 UNKNOWN = "unknown"
 """The type of a consumer that was never told one."""
@@ -37,24 +39,36 @@ class Native(NamedTuple):
     vcpus: int
     ram_mb: int
     disk_gb: int
+    pcpus: int
+    numa: str | None
     since: str
 
     @property
     def resources(self) -> dict[str, int]:
         """By class; nothing is not told."""
-        return {name: amount for name, column in NATIVE.items() if (amount := getattr(self, column))}
+        columns = {**NATIVE, DEDICATED: "pcpus"}
+        return {name: amount for name, column in columns.items() if (amount := getattr(self, column))}
 
 
 def natives(session: Session, holders: Iterable[str]) -> list[Native]:
     """What these hold of hosts, by host; one statement."""
     row = Allocation
     query = (
-        select(row.server_id, row.host, Host.uuid, row.vcpus, row.ram_mb, row.disk_gb, row.created_at)
+        select(row.server_id, row.host, Host.uuid, row.vcpus, row.ram_mb, row.disk_gb, row.pcpus, row.numa,
+               row.created_at)
         .join(Host, Host.host == row.host)
         .where(row.server_id.in_(list(holders)))
         .order_by(row.server_id, row.host)
     )
     return [Native(*one[:-1], str(iso(one[-1]))) for one in session.execute(query)]
+
+
+def _parts(session: Session, mine: Mapping[str, list[Native]]) -> dict[str, dict[str, dict[str, int]]]:
+    """By holder and provider: cells and devices of hosts that these have."""
+    if not mine:
+        return {}
+    places = [(one.holder, one.provider, one.numa) for some in mine.values() for one in some]
+    return parts.held(session, mine, places)
 
 
 def fingerprint(mine: Iterable[Native]) -> int:
@@ -73,6 +87,8 @@ def read(session: Session, uuids: Iterable[str]) -> dict[str, Record]:
     for one in natives(session, wanted):
         mine[one.holder].append(one)
         held[one.holder][one.provider].update(one.resources)
+    for holder, some in _parts(session, mine).items():
+        held[holder].update(some)
     row = ConsumerAllocation
     query = select(row.consumer_uuid, row.provider_uuid, row.resource_class, row.amount)
     for consumer, provider, name, amount in session.execute(query.where(row.consumer_uuid.in_(wanted))):
@@ -111,8 +127,9 @@ def _owner(project: str | None, user: str | None, kind: str | None, generation: 
     return {"project_id": project, "user_id": user, "consumer_type": kind, "own": generation}
 
 
-def of_provider(session: Session, uuid: str, host: str | None) -> dict[str, Record]:
+def of_provider(session: Session, provider: Provider) -> dict[str, Record]:
     """By consumer: what is held of one provider, and the consumer's generation."""
+    uuid, host = provider.uuid, provider.host or provider.part_of
     row = ConsumerAllocation
     found: dict[str, dict[str, int]] = defaultdict(dict)
     if host is not None:
@@ -126,12 +143,16 @@ def of_provider(session: Session, uuid: str, host: str | None) -> dict[str, Reco
     mine: dict[str, list[Native]] = defaultdict(list)
     for one in natives(session, everyone):
         mine[one.holder].append(one)
-        if one.host == host:
+        if one.provider == uuid:
             found[one.holder] = {**one.resources, **found[one.holder]}
+    if provider.part_of is not None:
+        for holder, some in _parts(session, mine).items():
+            found[holder].update(some.get(uuid, {}))
     who = owners(session, everyone)
     return {
         consumer: {"resources": resources, "generation": who[consumer]["own"] + fingerprint(mine[consumer])}
         for consumer, resources in found.items()
+        if resources
     }
 
 
@@ -176,14 +197,18 @@ def usages(session: Session, project_id: str, user_id: str | None, kind: str | N
     return {group: {"consumer_count": len(who[group]), **found} for group, found in sums.items()}
 
 
+def _type_of(consumer: str, server_id: str | None) -> str:
+    return UNKNOWN if server_id is None else SERVER if server_id == consumer else MIGRATION
+
+
 def _held_by(
     session: Session, project_id: str, user_id: str | None
 ) -> Iterable[tuple[str, str, dict[str, int]]]:
     """(consumer, type, amounts) of a project, perhaps several of one consumer."""
     server, row, taken = Server, Consumer, Allocation
-    columns = [taken.server_id, row.consumer_type, server.id, taken.vcpus, taken.ram_mb, taken.disk_gb]
+    who = [taken.server_id, row.consumer_type, server.id]
     natively = (
-        select(*columns)
+        select(*who, taken.vcpus, taken.ram_mb, taken.disk_gb, taken.pcpus)
         .outerjoin(row, row.uuid == taken.server_id)
         .outerjoin(Migration, Migration.uuid == taken.server_id)
         .outerjoin(server, server.id == func.coalesce(Migration.server_id, taken.server_id))
@@ -192,10 +217,14 @@ def _held_by(
     if user_id is not None:
         natively = natively.where(func.coalesce(row.user_id, server.user_id) == user_id)
     for row_of in session.execute(natively):
-        consumer, kind, server_id, vcpus, ram_mb, disk_gb = tuple(row_of)
-        own = UNKNOWN if server_id is None else SERVER if server_id == consumer else MIGRATION
-        amounts = {"VCPU": vcpus, "MEMORY_MB": ram_mb, "DISK_GB": disk_gb}
-        yield consumer, kind or own, {name: amount for name, amount in amounts.items() if amount}
+        consumer, kind, server_id, *amounts = tuple(row_of)
+        taking = zip((*NATIVE, DEDICATED), amounts, strict=True)
+        yield consumer, kind or _type_of(consumer, server_id), {name: amount for name, amount in taking if amount}
+    device = PciDevice
+    with_devices = natively.join(device, (device.holder == taken.server_id) & (device.host == taken.host))
+    for given in session.execute(with_devices.with_only_columns(*who, device.vendor_id, device.product_id)):
+        consumer, kind, server_id, vendor, product = tuple(given)
+        yield consumer, kind or _type_of(consumer, server_id), {parts.class_name(vendor, product): 1}
     held = ConsumerAllocation
     others = (
         select(held.consumer_uuid, row.consumer_type, held.resource_class, held.amount)

@@ -12,13 +12,15 @@ from novalite.db.capacity import FACTS, RATIOS, capacity
 from novalite.db.models.base import now
 from novalite.db.models.compute import Host
 from novalite.db.models.placement import ConsumerAllocation, CustomResourceClass, ProviderInventory
-from novalite.db.placement import overrides, providers
+from novalite.db.placement import overrides, parts, providers
 from novalite.errors import BadRequest, Conflict
-from novalite.objects.placement import NATIVE, Inventory, InventoryChange, Provider
+from novalite.objects.placement import DEDICATED, NATIVE, Inventory, InventoryChange, Provider
 from novalite.objects.placement_errors import InventoryInUse, InventoryNotFound
 from novalite.objects.placement_names import STANDARD_CLASSES, class_order
 
 PARTS = frozenset({"inventories"})
+OWN = (*NATIVE, DEDICATED)
+"""What a host has of itself."""
 _LARGEST = 1 << 62
 """What a column holds of a capacity; nobody takes more."""
 
@@ -30,6 +32,7 @@ def known_classes(session: Session, names: list[str]) -> set[str]:
     if others:
         row = CustomResourceClass
         found |= set(session.scalars(select(row.name).where(row.name.in_(others))))
+        found |= parts.device_classes(session, set(others) - found)
     return found
 
 
@@ -87,7 +90,7 @@ def _check(
             raise BadRequest(f"{what} The reserved value is greater than or equal to total.")
         if one.reserved > one.total:
             raise BadRequest(f"{what} The reserved value is greater than total.")
-        if provider.host is not None and name in NATIVE:
+        if provider.host is not None and name in OWN:
             _check_native(provider, name, one, what)
 
 
@@ -100,6 +103,8 @@ def _check_native(provider: Provider, name: str, one: Inventory, what: str) -> N
         raise BadRequest(f"{what} The total of host {provider.host} is what it has, {own.total}.")
     if one.min_unit != 1 or one.step_size != 1 or one.max_unit < own.total:
         raise BadRequest(f"{what} A host gives any amount from 1 to {own.total}.")
+    if name == DEDICATED and (one.reserved or one.allocation_ratio != 1.0):
+        raise BadRequest(f"{what} Dedicated CPUs of a host are each given once, and all of them.")
     if one.allocation_ratio <= 0:
         raise BadRequest(f"{what} The allocation ratio of a host must be greater than 0.")
 
@@ -108,9 +113,9 @@ def _check_native(provider: Provider, name: str, one: Inventory, what: str) -> N
 
 
 def _write(session: Session, provider: Provider, wanted: dict[str, Inventory], gone: list[str]) -> None:
-    mine = set(NATIVE) if provider.host is not None else set()
+    mine = set(OWN) if provider.host is not None else set()
     if provider.host is not None and (mine & wanted.keys() or mine & set(gone)):
-        _override(session, provider, {k: v for k, v in wanted.items() if k in mine}, mine & set(gone))
+        _override(session, provider, {k: v for k, v in wanted.items() if k in NATIVE}, mine & set(gone))
     _remove_rows(session, provider, [name for name in gone if name not in mine])
     now_there = provider.inventories
     for name, one in wanted.items():

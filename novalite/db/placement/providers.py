@@ -63,6 +63,7 @@ def grow(session: Session, provider: Provider, seen: int | None = None, claims_v
     caller knows (None: any); of two who know the same one exactly one succeeds, the other gets ConcurrentUpdate.
     The row is locked until the end of the transaction. `claims_void`: of a host, more changed than use.
     """
+    _refuse_part(provider)
     if seen is not None and seen != provider.generation:
         raise ConcurrentUpdate(uuid=provider.uuid)
     if provider.host is not None:
@@ -82,6 +83,14 @@ def grow(session: Session, provider: Provider, seen: int | None = None, claims_v
     if done.rowcount == 0:
         raise ConcurrentUpdate(uuid=provider.uuid)
     return int(session.execute(select(number).where(same)).scalar_one())
+
+
+def _refuse_part(provider: Provider) -> None:
+    if provider.part_of is not None:
+        raise Conflict(
+            f"Resource provider {provider.uuid} is a part of compute host {provider.part_of}, which reports it; "
+            "it is not changed here."
+        )
 
 
 # --- making and changing -------------------------------------------------------------------------
@@ -129,6 +138,7 @@ def _is_there(session: Session, row: Any, host: Any) -> bool:
 
 def hold(session: Session, provider: Provider) -> None:
     """Keep a provider from being deleted or moved until the end of this transaction."""
+    _refuse_part(provider)
     row: Any = Host if provider.host is not None else ResourceProvider
     if session.execute(select(row.uuid).where(row.uuid == provider.uuid).with_for_update()).first() is None:
         raise ConcurrentUpdate(uuid=provider.uuid)
@@ -138,6 +148,7 @@ def change(session: Session, uuid: str, name: str, move: bool, parent: str | Non
     """Rename a provider, and with `move` put it under `parent` (None: it becomes a root). Unless `freely`, only a
     provider without a parent may get one. The name of a host is the host's: BadRequest."""
     provider = find(session, uuid)
+    _refuse_part(provider)
     if provider.host is not None and (name != provider.name or (move and parent is not None)):
         raise BadRequest(f"Resource provider {uuid} is the compute host {provider.host}; it is not renamed nor moved.")
     if name != provider.name:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Select, false, select
+from sqlalchemy import Select, false, or_, select
 from sqlalchemy.orm import Session
 
 from novalite.db.capacity import RATIOS, ratio_of
@@ -19,7 +19,8 @@ from novalite.db.models.placement import (
     ProviderTrait,
     ResourceProvider,
 )
-from novalite.objects.placement import NATIVE, Inventory, Provider
+from novalite.db.placement.parts import of_hosts as parts_of_hosts
+from novalite.objects.placement import DEDICATED, NATIVE, Inventory, Provider
 from novalite.objects.placement_names import class_order
 
 EVERYTHING = frozenset({"inventories", "traits", "aggregates"})
@@ -30,7 +31,10 @@ _NATIVE_COLUMNS = [
     for resource, (ratio, _) in RATIOS.items()
     for column in (resource, f"reserved_{resource}", ratio, f"used_{resource}")
 ]
-_HOST = ("uuid", "node", "host", "version", "updated_at", "created_at", "traits", "aggregates", *_NATIVE_COLUMNS)
+_HOST = (
+    "uuid", "node", "host", "version", "updated_at", "created_at", "traits", "aggregates", "pcpus", "used_pcpus",
+    "numa", "numa_used", *_NATIVE_COLUMNS,
+)  # fmt: skip
 _PROVIDER = ("uuid", "name", "generation", "root_uuid", "parent_uuid", "updated_at")
 
 
@@ -42,7 +46,7 @@ def read(
     parts: frozenset[str] = EVERYTHING,
 ) -> list[Provider]:
     """Providers with the `parts` asked for: those of `uuids`, of the trees with these `roots`, or of these `names`;
-    else all. Roots come before what is below them. At most six statements, however many providers there are.
+    else all. Roots come before what is below them. At most eight statements, however many providers there are.
 
     On PostgreSQL and MariaDB the statements see what is committed when each begins: whoever writes on the
     strength of it compares generations.
@@ -50,6 +54,7 @@ def read(
     hosts = _hosts(session, uuids, roots, names)
     others = _others(session, uuids, roots, names)
     some = uuids is not None or roots is not None or names is not None
+    below = _below(session, hosts, len(others), uuids, roots, names)
     wanted = [row["uuid"] for row in (*hosts, *others)] if some else None
     inventories = inventories_of(session, wanted) if "inventories" in parts else {}
     traits = traits_of(session, wanted) if "traits" in parts else {}
@@ -73,7 +78,22 @@ def read(
         )
         for row in others
     ]  # fmt: skip
-    return found
+    return [*found, *below]
+
+
+def _below(
+    session: Session, hosts: list[dict[str, Any]], others: int, uuids: Iterable[str] | None,
+    roots: Iterable[str] | None, names: Iterable[str] | None,
+) -> list[Provider]:  # fmt: skip
+    """Parts of hosts that are asked for. By uuid or name those of all hosts are looked through, unless everything that
+    is asked for was found already."""
+    wanted = set(uuids if uuids is not None else names if names is not None else ())
+    if uuids is None and names is None:
+        return parts_of_hosts(session, hosts, every=roots is None)
+    if len(hosts) + others >= len(wanted):
+        return []
+    found = parts_of_hosts(session, _hosts(session, None, roots, None, with_parts=True), every=roots is None)
+    return [one for one in found if (one.uuid if uuids is not None else one.name) in wanted]
 
 
 def one(session: Session, uuid: str, parts: frozenset[str] = frozenset()) -> Provider | None:
@@ -98,6 +118,8 @@ def native(row: dict[str, Any]) -> dict[str, Inventory]:
                 total=total, reserved=row[f"reserved_{resource}"], max_unit=total, used=row[f"used_{resource}"],
                 allocation_ratio=ratio_of(row["aggregates"], key, row[ratio]),
             )  # fmt: skip
+    if row["pcpus"] > 0:
+        found[DEDICATED] = Inventory(total=row["pcpus"], max_unit=row["pcpus"], used=row["used_pcpus"])
     return found
 
 
@@ -110,9 +132,12 @@ def hosts_query(*columns: Any) -> Select[Any]:
 
 
 def _hosts(
-    session: Session, uuids: Iterable[str] | None, roots: Iterable[str] | None, names: Iterable[str] | None
-) -> list[dict[str, Any]]:
+    session: Session, uuids: Iterable[str] | None, roots: Iterable[str] | None, names: Iterable[str] | None,
+    with_parts: bool = False,
+) -> list[dict[str, Any]]:  # fmt: skip
     query = hosts_query(*(getattr(Host, name) for name in _HOST)).order_by(Host.id)
+    if with_parts:
+        query = query.where(or_(Host.numa.is_not(None), Host.pci_pools.is_not(None)))
     for column, values in ((Host.uuid, uuids), (Host.uuid, roots), (Host.node, names)):
         if values is not None:
             query = query.where(column.in_(list(values)))
