@@ -32,6 +32,11 @@ class Division:
             )
         return cls(shared, dedicated, dict(_reserved(line) for line in options.reserved_huge_pages))
 
+    @property
+    def divides(self) -> bool:
+        """Whether it says anything of CPUs; else all that the hypervisor counts are shared."""
+        return bool(self.shared or self.dedicated)
+
     def check(self, found: HostTopology) -> None:
         """Raises ConfigError for CPUs and pages that the host does not have."""
         has = {cpu for cell in found.cells for cpu in cpu_sets.parse(cell.cpus)}

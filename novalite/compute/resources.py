@@ -50,7 +50,8 @@ def inventory(
         if strict:
             condition.division.check(found.numa)
         divided = condition.division.apply(found.numa)
-        found = found.model_copy(update={"numa": divided, **counts(divided)})
+        counted = counts(divided) if condition.division.divides else {}
+        found = found.model_copy(update={"numa": divided, **counted})
     return found.model_copy(update={
         "host": host,
         "node": found.node or host,

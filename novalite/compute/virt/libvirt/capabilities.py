@@ -59,7 +59,9 @@ def _topology(tree: ET.Element) -> HostTopology | None:
 
 
 def _cell(node: ET.Element) -> HostCell:
-    cpus = [cpu for cpu in node.findall("cpus/cpu") if cpu.get("socket_id") is not None]
+    listed = node.findall("cpus/cpu")
+    # Of CPUs that are offline nothing but the number is told; a host that tells no more of any has them all.
+    cpus = [cpu for cpu in listed if cpu.get("socket_id") is not None] or listed
     pools = sorted((int(pages.get("size", "4")), int(pages.text or "0")) for pages in node.findall("pages"))
     small = pools[0] if pools else (4, int(node.findtext("memory", "0")) // 4)
     cores = {cpu.get("siblings", "") for cpu in cpus}
