@@ -34,13 +34,14 @@ def _cell(cell: HostCell, use: HostUse, pinned: set[int], limits: Limits) -> str
     taken = next((one for one in use.cells if one.id == cell.id), None)
     dedicated, shared = set(cpu_sets.parse(cell.dedicated)), cpu_sets.parse(cell.shared)
     vcpus = part(len(shared), limits.vcpus) - (taken.vcpus if taken else 0)
-    memory_mb = part(cell.memory_mb, limits.ram_mb) - (taken.memory_mb if taken else 0)
+    whole_mb = part(cell.memory_mb, limits.ram_mb)
+    memory_mb = whole_mb - (taken.memory_mb if taken else 0)
     said = []
     if dedicated:
         said.append(f"{len(dedicated - pinned)} of {len(dedicated)} dedicated CPUs")
     if shared:
         said.append(f"{max(0, vcpus)} vCPUs on {len(shared)} shared CPUs")
-    said.append(f"{max(0, memory_mb)} of {cell.memory_mb} MB")
+    said.append(f"{max(0, memory_mb)} of {whole_mb} MB")
     for pool in cell.pages:
         free = pool.total - (taken.pages.get(pool.size_kb, 0) if taken else 0)
         said.append(f"{max(0, free)} of {pool.total} pages of {pool.size_kb} kB")

@@ -251,6 +251,6 @@ def test_the_words_say_what_is_wanted_and_what_is_left():
     assert asks(floating) == "2 vCPUs on shared CPUs, 100 MB in pages of large size in 1 cell"
     taken = in_use([fit(SMT, HostUse(), guest(pages="large"))])
     assert has(SMT, taken, Limits((16, 1), (3, 2))) == (
-        "cell 0 has left 6 of 6 dedicated CPUs, 32 vCPUs on 2 shared CPUs, 1500 of 1000 MB; "
-        "cell 1 has left 2 of 4 dedicated CPUs, 1500 of 1000 MB, 50 of 100 pages of 2048 kB"
+        "cell 0 has left 6 of 6 dedicated CPUs, 32 vCPUs on 2 shared CPUs, 1500 of 1500 MB; "
+        "cell 1 has left 2 of 4 dedicated CPUs, 1500 of 1500 MB, 50 of 100 pages of 2048 kB"
     )
