@@ -258,6 +258,17 @@ class Hosts:
         """IP address of the host at `at`, as it reported it."""
         return self.store.addresses[self._row(at)]
 
+    @property
+    def rows(self) -> Indices:
+        """Where they live in the store."""
+        return np.arange(len(self)) if self._in_store is None else self._in_store
+
+    @property
+    def numa_used(self) -> list[str]:
+        """What servers take of the cells of each of them, as text."""
+        names, used = self.store.names, self.store.numa_used
+        return [used.get(names[row], "") for row in self.rows.tolist()]
+
     def metric(self, name: str) -> NDArray[np.float64]:
         """What monitors last said; NaN for hosts that do not report this one."""
         column = self.store.metrics.get(name)

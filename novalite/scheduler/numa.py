@@ -17,11 +17,8 @@ that no flavor can hold the table). The rules:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Collection, Iterator, Sequence
 from itertools import combinations
-from typing import NamedTuple
 
 from novalite.objects import cpu_sets
 from novalite.objects.numa import (
@@ -31,205 +28,23 @@ from novalite.objects.numa import (
     REQUIRE,
     SHARE,
     SMALL,
-    GuestCell,
     GuestTopology,
-    HostCell,
     HostTopology,
     HostUse,
     Placed,
     PlacedCell,
 )
+from novalite.scheduler.numa_rooms import Cell, Need, Room, cells_of, cpus_in, mask_of, mask_of_text
+from novalite.scheduler.numa_rooms import Limits as Limits
 
 MOST_STEPS = 20_000
 """Places tried at most for one guest whose cells may lie together."""
 
 
-class Limits(NamedTuple):
-    """What a host may give of what it has, as (capacity, total), of vCPUs and of MB of memory: its ratios and
-    reserves, which hold for each cell in proportion."""
-
-    vcpus: tuple[int, int] = (1, 1)
-    ram_mb: tuple[int, int] = (1, 1)
-
-
-def part(amount: int, limit: tuple[int, int]) -> int:
-    """What may be given of an amount."""
-    capacity, total = limit
-    return amount * capacity // total if total > 0 else amount
-
-
-@dataclass(frozen=True)
-class _Core:
-    """CPUs of one core, as bits: all, those that are dedicated, and whether one of them is shared."""
-
-    all: int
-    dedicated: int
-    shared: bool
-
-
-@dataclass(frozen=True)
-class _Cell:
-    """A host cell, ready to be counted."""
-
-    id: int
-    memory_mb: int
-    page_kb: int
-    shared: int
-    dedicated: int
-    cores: tuple[_Core, ...]
-    pages: dict[int, int] = field(hash=False)
-
-
-def _bits(cpus: Iterable[int]) -> int:
-    found = 0
-    for cpu in cpus:
-        found |= 1 << cpu
-    return found
-
-
-def _numbers(bits: int) -> Iterator[int]:
-    while bits:
-        low = bits & -bits
-        yield low.bit_length() - 1
-        bits ^= low
-
-
-def _ready(cell: HostCell) -> _Cell:
-    shared, dedicated = _bits(cpu_sets.parse(cell.shared)), _bits(cpu_sets.parse(cell.dedicated))
-    masks = [_bits(cpu_sets.parse(core)) for core in cell.cores]
-    alone = dedicated
-    for mask in masks:
-        alone &= ~mask
-    masks += [1 << cpu for cpu in _numbers(alone)]
-    cores = tuple(_Core(mask, mask & dedicated, bool(mask & shared)) for mask in masks if mask & dedicated)
-    pages = {pool.size_kb: pool.total for pool in cell.pages}
-    return _Cell(cell.id, cell.memory_mb, cell.page_kb, shared.bit_count(), dedicated, cores, pages)
-
-
-@lru_cache(maxsize=4096)
-def _cells(host: HostTopology) -> tuple[_Cell, ...]:
-    return tuple(_ready(cell) for cell in host.cells)
-
-
-# --- what is left in a cell ------------------------------------------------------------------------
-
-
-class _Need(NamedTuple):
-    """What guest cells want of one host cell together."""
-
-    pcpus: int
-    vcpus: int
-    memory_mb: int
-
-    @classmethod
-    def of(cls, cell: GuestCell, dedicated: Collection[int]) -> _Need:
-        pcpus = sum(1 for cpu in cell.cpus if cpu in dedicated)
-        return cls(pcpus, len(cell.cpus) - pcpus, cell.memory_mb)
-
-    def plus(self, other: _Need) -> _Need:
-        return _Need(self.pcpus + other.pcpus, self.vcpus + other.vcpus, self.memory_mb + other.memory_mb)
-
-
-class _Room:
-    """What one host cell has left for a guest of that kind and that size of pages (None: ordinary memory)."""
-
-    def __init__(
-        self, cell: _Cell, use: HostUse, pinned: int, threads: str | None, size_kb: int | None, limits: Limits
-    ) -> None:
-        self.cell, self.threads = cell, threads
-        taken = next((one for one in use.cells if one.id == cell.id), None)
-        self.free = cell.dedicated & ~pinned
-        self.cores = [core.dedicated & self.free for core in cell.cores]
-        if threads == ISOLATE:
-            whole = (core for core in cell.cores if not core.shared and not core.all & pinned)
-            self.cores = [core.dedicated for core in whole]
-        self.vcpus = part(cell.shared, limits.vcpus) - (taken.vcpus if taken else 0)
-        self.size_kb = size_kb
-        used_mb = taken.memory_mb if taken else 0
-        if size_kb is not None and size_kb != cell.page_kb:
-            self.pages = cell.pages.get(size_kb, 0) - (taken.pages.get(size_kb, 0) if taken else 0)
-            self.memory_mb = self.largest_mb = self.pages * size_kb // 1024
-        else:
-            whole_mb = cell.memory_mb if size_kb is not None else part(cell.memory_mb, limits.ram_mb)
-            self.memory_mb, self.largest_mb = whole_mb - used_mb, cell.memory_mb
-
-    def has(self, need: _Need, emulator: bool = False) -> bool:
-        """Whether this much fits; `emulator`: and a CPU for the rest of QEMU."""
-        if need.memory_mb > min(self.memory_mb, self.largest_mb):
-            return False
-        if need.vcpus and need.vcpus > min(self.vcpus, self.cell.shared):
-            return False
-        if self.threads == ISOLATE:
-            return need.pcpus + emulator <= len(self.cores)
-        if need.pcpus + emulator > self.free.bit_count():
-            return False
-        return self.threads != REQUIRE or not need.pcpus or self._paired(need.pcpus) is not None
-
-    def _paired(self, count: int) -> list[tuple[int, int]] | None:
-        """(core, CPUs of it) for so many vCPUs, two or more on each core that is used; None when there is no way."""
-        cores = sorted((core for core in self.cores if core.bit_count() > 1), key=_free_first)
-        found: list[tuple[int, int]] = []
-        for core in cores:
-            if not count:
-                break
-            found.append((core, min(core.bit_count(), count)))
-            count -= found[-1][1]
-        if count:
-            return None
-        if not found or found[-1][1] > 1:
-            return found or None
-        # One is left over: another core with three or more gives it a companion.
-        for at, (core, number) in enumerate(found[:-1]):
-            if number > 2:
-                found[at] = (core, number - 1)
-                return [*found[:-1], (found[-1][0], 2)]
-        return None
-
-    def pick(self, count: int) -> list[int]:
-        """CPUs for so many vCPUs, core by core; `has` was asked."""
-        if self.threads == ISOLATE:
-            return [next(_numbers(core)) for core in sorted(self.cores, key=int.bit_count)[:count]]
-        if self.threads == REQUIRE:
-            paired = self._paired(count) or []
-            return [cpu for core, number in paired for cpu in list(_numbers(core))[:number]]
-        found: list[int] = []
-        cores = sorted((core for core in self.cores if core), key=_free_first)
-        while count > len(found):
-            left = count - len(found)
-            core = next((one for one in cores if one.bit_count() <= left), None)
-            core = core or min(cores, key=lambda one: (one.bit_count(), one))
-            cores.remove(core)
-            found += list(_numbers(core))[:left]
-        return found
-
-    def idle(self, cpus: Iterable[int]) -> int:
-        """Other threads of the cores of these CPUs, which isolation keeps empty."""
-        bits = _bits(cpus)
-        if self.threads != ISOLATE:
-            return 0
-        found = 0
-        for core in self.cores:
-            if core & bits:
-                found |= core & ~bits
-        return found
-
-    def spare(self, taken: Iterable[int]) -> int:
-        """A CPU for the rest of QEMU beside these."""
-        bits = _bits(taken)
-        if self.threads == ISOLATE:
-            return next(next(_numbers(core)) for core in self.cores if not core & bits)
-        left = sorted((core & ~bits for core in self.cores if core & ~bits), key=int.bit_count)
-        return next(_numbers(left[0]))
-
-
-def _free_first(core: int) -> tuple[int, int]:
-    return -core.bit_count(), core
-
-
 # --- which cells -----------------------------------------------------------------------------------
 
 
-def _matched(needs: Sequence[_Need], rooms: Sequence[_Room], home: int) -> list[int] | None:
+def _matched(needs: Sequence[Need], rooms: Sequence[Room], home: int) -> list[int] | None:
     """A room of its own for each guest cell; the rest of QEMU is with guest cell `home` (-1: with none)."""
     owner: dict[int, int] = {}
 
@@ -252,10 +67,10 @@ def _matched(needs: Sequence[_Need], rooms: Sequence[_Room], home: int) -> list[
 class _Packing:
     """Guest cells into rooms that may hold several: the largest first, equal ones in order, with an end."""
 
-    def __init__(self, needs: Sequence[_Need], rooms: Sequence[_Room], emulator: bool) -> None:
+    def __init__(self, needs: Sequence[Need], rooms: Sequence[Room], emulator: bool) -> None:
         self.needs, self.rooms, self.emulator = needs, rooms, emulator
         self.order = sorted(range(len(needs)), key=lambda at: needs[at], reverse=True)
-        self.totals, self.seats, self.steps = [_Need(0, 0, 0)] * len(rooms), [-1] * len(needs), 0
+        self.totals, self.seats, self.steps = [Need(0, 0, 0)] * len(rooms), [-1] * len(needs), 0
 
     def found(self, nth: int = 0) -> bool:
         """Whether the guest cells from the nth on have places; `seats` are those of all."""
@@ -278,7 +93,7 @@ class _Packing:
             self.totals[at] = before
         return False
 
-    def _may(self, at: int, total: _Need) -> bool:
+    def _may(self, at: int, total: Need) -> bool:
         """A core that is not full may be filled by the next one, so pairs are looked at in the end."""
         room = self.rooms[at]
         if room.threads == REQUIRE:
@@ -292,7 +107,7 @@ class _Packing:
         return not self.emulator or any(self.rooms[at].has(self.totals[at], True) for at in used)
 
 
-def _seats(wanted: GuestTopology, needs: list[_Need], rooms: list[_Room]) -> list[int] | None:
+def _seats(wanted: GuestTopology, needs: list[Need], rooms: list[Room]) -> list[int] | None:
     emulator = wanted.emulator == ISOLATE
     if wanted.together:
         packing = _Packing(needs, rooms, emulator)
@@ -314,17 +129,30 @@ def fit(
     only: Collection[int] | None = None,
 ) -> Placed | None:
     """A place for the guest beside what is in use, or None. `only`: host cells that may be taken."""
-    cells = [cell for cell in _cells(host) if only is None or cell.id in only]
-    needs = [_Need.of(cell, wanted.dedicated) for cell in wanted.cells]
-    pinned = _bits(cpu_sets.parse(use.pinned))
+    found = _search(host, use, wanted, limits, only)
+    return None if found is None else _place(wanted, *found)
+
+
+def fits(host: HostTopology, use: HostUse, wanted: GuestTopology, limits: Limits) -> bool:
+    """Whether there is a place: cheaper than asking for it."""
+    return _search(host, use, wanted, limits, None) is not None
+
+
+def _search(
+    host: HostTopology, use: HostUse, wanted: GuestTopology, limits: Limits, only: Collection[int] | None
+) -> tuple[list[Need], list[Room], list[int], int | None] | None:
+    """(needs of the guest's cells, rooms, which room each has, size of pages)"""
+    cells = [cell for cell in cells_of(host) if only is None or cell.id in only]
+    needs = [Need.of(cell, wanted.dedicated) for cell in wanted.cells]
+    pinned = mask_of_text(use.pinned)
     for size_kb in _sizes(wanted, cells):
-        rooms = [_Room(cell, use, pinned, wanted.threads, size_kb, limits) for cell in cells]
+        rooms = [Room(cell, use, pinned, wanted.threads, size_kb, limits) for cell in cells]
         if size_kb is not None and any(need.memory_mb * 1024 % size_kb for need in needs):
             continue
         # vCPUs with CPUs of their own fill up cells; others go where there is most room.
         rooms.sort(key=lambda room: room.free.bit_count() if wanted.dedicated else -room.memory_mb)
         if (seats := _seats(wanted, needs, rooms)) is not None:
-            return _place(wanted, needs, rooms, seats, size_kb)
+            return needs, rooms, seats, size_kb
     return None
 
 
@@ -340,7 +168,7 @@ def choices(host: HostTopology, use: HostUse, wanted: GuestTopology, limits: Lim
                 yield other
 
 
-def _sizes(wanted: GuestTopology, cells: Sequence[_Cell]) -> list[int | None]:
+def _sizes(wanted: GuestTopology, cells: Sequence[Cell]) -> list[int | None]:
     """Sizes of pages in kB, in the order in which they are tried."""
     if wanted.pages is None:
         return [None]
@@ -355,7 +183,7 @@ def _sizes(wanted: GuestTopology, cells: Sequence[_Cell]) -> list[int | None]:
 
 
 def _place(
-    wanted: GuestTopology, needs: list[_Need], rooms: list[_Room], seats: list[int], size_kb: int | None
+    wanted: GuestTopology, needs: list[Need], rooms: list[Room], seats: list[int], size_kb: int | None
 ) -> Placed:
     """The CPUs, now that it is known which cells."""
     cpus: dict[int, list[int]] = {}
@@ -381,19 +209,19 @@ def _place(
     return Placed(
         cells=cells, page_kb=size_kb, large=size_kb is not None and size_kb != rooms[seats[0]].cell.page_kb,
         emulator=emulator, emulator_shared=wanted.emulator == SHARE, realtime=wanted.realtime,
-        idle=cpu_sets.spell(_numbers(idle)), threads=threads,
+        idle=cpu_sets.spell(cpus_in(idle)), threads=threads,
     )  # fmt: skip
 
 
-def _total(needs: list[_Need], seats: list[int], at: int) -> _Need:
+def _total(needs: list[Need], seats: list[int], at: int) -> Need:
     mine = [needs[guest] for guest, seat in enumerate(seats) if seat == at]
-    return _Need(*(sum(numbers) for numbers in zip(*mine, strict=True)))
+    return Need(*(sum(numbers) for numbers in zip(*mine, strict=True)))
 
 
-def _even(rooms: list[_Room], cpus: dict[int, list[int]]) -> int:
+def _even(rooms: list[Room], cpus: dict[int, list[int]]) -> int:
     """How many vCPUs each core that is used carries, when that is the same number; else 1."""
     numbers = set()
     for at, picked in cpus.items():
-        bits = _bits(picked)
+        bits = mask_of(picked)
         numbers |= {(core & bits).bit_count() for core in rooms[at].cores if core & bits}
     return numbers.pop() if len(numbers) == 1 else 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from novalite.objects import cpu_sets
 from novalite.objects.numa import GuestTopology, HostCell, HostTopology, HostUse
-from novalite.scheduler.numa import Limits, part
+from novalite.scheduler.numa_rooms import Limits, part
 
 
 def asks(wanted: GuestTopology) -> str:

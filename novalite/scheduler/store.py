@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,16 @@ from novalite.scheduler.columns import (
     smallest_override,
 )
 
+MOST_QUESTIONS = 64
+"""Kinds of requests of which answers are kept."""
+
+
+class Answers(NamedTuple):
+    """What a slow filter said of each row for one kind of request: good while the row's version is the same."""
+
+    version: Column
+    passes: Column
+
 
 class Store:
     """Hosts in no particular order; a removed one is replaced by the last."""
@@ -41,6 +51,7 @@ class Store:
         self.metrics: dict[str, Column] = {}
         self.numa_used: dict[str, str] = {}
         """By host, what servers take of its cells; for hosts where they do."""
+        self._answers: dict[str, Answers] = {}
         self._images_of: dict[str, tuple[str, ...]] = {}
         self.index: dict[str, int] = {}
         self.columns: dict[str, Column] = {name: np.zeros(64, kind) for name, kind in COLUMNS.items()}
@@ -147,6 +158,7 @@ class Store:
         if at is None:
             return
         last = self.size - 1
+        self._answers.clear()
         if at != last:
             for column in (*self.columns.values(), *self.metrics.values()):
                 column[at] = column[last]
@@ -160,6 +172,16 @@ class Store:
         self.numa_used.pop(host, None)
         self.size = last
         self._folded.clear()
+
+    def answers(self, question: str) -> Answers:
+        """What is kept of a question; whoever asks fills it in. Rows that move are forgotten."""
+        found = self._answers.get(question)
+        if found is None or len(found.version) != len(self.columns["version"]):
+            if len(self._answers) >= MOST_QUESTIONS:
+                self._answers.clear()
+            size = len(self.columns["version"])
+            found = self._answers[question] = Answers(np.full(size, -1), np.zeros(size, bool))
+        return found
 
     def owe(self, places: list[int], vcpus: int, ram_mb: int, disk_gb: int, servers: int = 1) -> None:
         """Count picks that no claim was heard of yet, each of so much; negative amounts take them back. A place may

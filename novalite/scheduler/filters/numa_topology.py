@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from novalite.objects import numa as objects
 from novalite.objects.hosts import HostRow
@@ -40,8 +41,24 @@ class NUMATopologyFilter:
     def passes(self, hosts: Hosts, spec: RequestSpec) -> Mask:
         if spec.numa is None:
             return True
-        wanted, texts = spec.numa.model_dump_json(), hosts.store.words["topologies"].values
-        used, pending = hosts.store.numa_used, hosts.given + hosts.owed_servers
+        wanted = spec.numa.model_dump_json()
+        kept, pending = hosts.store.answers(wanted + repr(spec.pci_requests)), hosts.given + hosts.owed_servers
+        rows, idle = hosts.rows, pending == 0
+        known = idle & (kept.version[rows] == hosts.version)
+        mask = kept.passes[rows] & known
+        left = np.flatnonzero(~known)
+        if len(left):
+            found = self._look(hosts.take(left), spec, wanted)
+            mask[left] = found
+            new = idle[left]
+            kept.passes[rows[left[new]]] = found[new]
+            kept.version[rows[left[new]]] = hosts.version[left[new]]
+        return mask
+
+    def _look(self, hosts: Hosts, spec: RequestSpec, wanted: str) -> NDArray[np.bool_]:
+        """One host at a time."""
+        texts = hosts.store.words["topologies"].values
+        used, pending = hosts.numa_used, hosts.given + hosts.owed_servers
         limits = (hosts.cap_vcpus, hosts.total_vcpus, hosts.cap_ram_mb, hosts.total_ram_mb)
         rows = zip(*(column.tolist() for column in (hosts.numa, pending, *limits)), strict=True)
         devices: Sequence[tuple[PciPool, ...]] = [()] * len(hosts)
@@ -50,7 +67,7 @@ class NUMATopologyFilter:
             devices = [pools[code] for code in hosts.pci_pools.tolist()]
         answers = (
             bool(texts[code])
-            and _fits(texts[code], used.get(hosts.name(at), ""), wanted, devices[at], spec.pci_requests, *numbers)
+            and _fits(texts[code], used[at], wanted, devices[at], spec.pci_requests, *numbers)
             for at, (code, *numbers) in enumerate(rows)
         )
         return np.fromiter(answers, bool, len(hosts))
@@ -76,12 +93,12 @@ def _fits(
     limits = Limits((cap_vcpus, vcpus), (cap_ram_mb, ram_mb))
     if requests:
         return near.room(host, use, guest, limits, pools, requests, servers + 1)
-    for _ in range(servers + 1):
+    for _ in range(servers):
         placed = numa.fit(host, use, guest, limits)
         if placed is None:
             return False
         use = objects.in_use([placed], use)
-    return True
+    return numa.fits(host, use, guest, limits)
 
 
 @lru_cache(maxsize=256)

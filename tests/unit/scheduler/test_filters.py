@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from novalite.conf.load import for_tests
+from novalite.scheduler.columns import Hosts
 from novalite.scheduler.filters import FILTERS
 from novalite.scheduler.filters.target import ForcedHost, RequestedHost
+from novalite.scheduler.store import Store
 from tests.unit.scheduler.builders import (
     NOW,
     a_host,
@@ -334,6 +336,24 @@ def test_filter_keeps_or_refuses_with_a_reason(name, facts, asked, reason):
         assert passed is (reason is None)
         if reason is not None:
             assert reason in one.why(seen.row(0), spec)
+
+
+def test_what_is_known_of_cells_is_forgotten_when_a_row_changes_or_moves():
+    store = Store([a_host(name, **cells("0-1")) for name in "abc"])
+    one, spec = FILTERS["NUMATopologyFilter"](for_tests()), a_spec(**wants_cpus(2))
+
+    def kept():
+        seen = Hosts(store, NOW)
+        return [name for name, passed in zip(seen.names, one.passes(seen, spec).tolist(), strict=True) if passed]
+
+    assert kept() == kept() == ["a", "b", "c"]
+    store.put(a_host("a", version=2, **cells("0-1", used="0")))
+    assert kept() == ["b", "c"]
+    store.remove("b")
+    assert kept() == ["c"]
+    store.put(a_host("a", version=3, **cells("0-1")))
+    store.owe([store.index["c"]], 0, 0, 0)  # somebody is on the way there, perhaps for the same CPUs
+    assert kept() == ["a"]
 
 
 def test_isolated_hosts_and_images_keep_to_each_other():
