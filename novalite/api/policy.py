@@ -13,12 +13,17 @@ from typing import Any
 
 from flask import g
 from oslo_config import cfg
-from oslo_policy import _checks
-from oslo_policy import policy as oslo
 
 from novalite.api.runtime import runtime
 from novalite.context import Context
 from novalite.errors import PolicyNotAuthorized
+from novalite.late import import_late
+
+import_late("oslo_utils.strutils")  # 425 regular expressions, for what oslo.policy logs when it debugs
+import_late("yaml")  # for clouds that have a policy.yaml
+
+from oslo_policy import _checks  # noqa: E402
+from oslo_policy import policy as oslo  # noqa: E402
 
 _IMPLIED = {"admin": "manager", "manager": "member", "member": "reader"}
 _REMEMBER_SECONDS = 2.0

@@ -6,7 +6,6 @@ import re
 from functools import cache
 
 import os_resource_classes
-import os_traits
 
 CUSTOM = re.compile(r"CUSTOM_[A-Z0-9_]+\Z")
 """What operators may name themselves, at most 255 characters."""
@@ -18,6 +17,8 @@ _ORDER = {name: number for number, name in enumerate(STANDARD_CLASSES)}
 @cache
 def standard_traits() -> frozenset[str]:
     """Every trait of os-traits; read once, when somebody asks."""
+    import os_traits  # a module for each kind of them
+
     return frozenset(os_traits.get_traits())
 
 
