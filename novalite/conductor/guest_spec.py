@@ -43,6 +43,7 @@ def guest_spec(env: Env, task: Task, host: str | None = None) -> GuestSpec:
 
 def described(server: Record) -> GuestSpec:
     """What the server's own record says."""
+    wanted = topology.of(server) if topology.wanted(server) else None
     return GuestSpec(
         id=server["id"],
         name=server["name"],
@@ -64,6 +65,7 @@ def described(server: Record) -> GuestSpec:
         image_id=server["image_id"],
         reservation_id=server["reservation_id"],
         root_device_name=server["root_device_name"],
+        dedicated_cpus=wanted.dedicated if wanted else (),
     )
 
 

@@ -89,7 +89,7 @@ def meta_data(spec: GuestSpec, version: str, seed: str) -> dict[str, Any]:
     if since(version, DEVICES_SINCE):
         found["devices"] = devices(spec, version)
     if since(version, DEDICATED_CPUS_SINCE):
-        found["dedicated_cpus"] = []  # no hypervisor of this release gives a guest's processor one of its own
+        found["dedicated_cpus"] = list(spec.dedicated_cpus)
     return found
 
 

@@ -139,6 +139,7 @@ class GuestSpec(Message):
     `rescue` None: it is not being rescued. `vifs` in the order in which the guest finds its network cards.
     `security_groups` (names), `floating_ips` and `admin_pass` are there only where the guest is to read them.
     `pci_devices` and `placed`: what it has of the host that this is told to; `placed` None: nothing in particular.
+    `dedicated_cpus`: its vCPUs that have a CPU of their own, wherever it is.
     """
 
     id: str
@@ -168,6 +169,7 @@ class GuestSpec(Message):
     floating_ips: tuple[str, ...] = ()
     pci_devices: tuple[GivenDevice, ...] = ()
     placed: Placed | None = None
+    dedicated_cpus: tuple[int, ...] = ()
     admin_pass: str | None = Field(default=None, repr=False)
 
 

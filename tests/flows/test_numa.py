@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from novalite.conductor.guest_spec import described
 from novalite.conductor.tasks import FLOWS
 from novalite.context import Context
 from novalite.db import numa
@@ -118,6 +119,8 @@ def test_a_server_gets_what_its_flavor_asks_for_and_keeps_it(
     cloud.act(server_id, "stop")
     cloud.act(server_id, "start")
     assert cpus(cloud, server_id) == wanted
+    own = {"own2": (0, 1), "own4": (0, 1, 2, 3), "mixed": (1,)}.get(flavor, ())
+    assert described(cloud.show(server_id)).dedicated_cpus == own, "a guest can read which of its vCPUs are its own"
     check_invariants(cloud)
 
 
@@ -250,7 +253,19 @@ def test_a_shelved_server_has_none_and_gets_others_where_it_goes(cloud: ServedCl
     check_invariants(cloud)
 
 
-@pytest.mark.parametrize("kind", ["create", "resize", "migrate", "revert_migration"])
+OTHER: dict[str, Any] = {"flavor_id": "mixed", "disk_config": None}
+BREAKABLE: dict[str, tuple[list[tuple[str, dict[str, Any]]], str, dict[str, Any]]] = {
+    # flow: what comes before, the action, its parameters
+    "resize": ([], "resize", OTHER),
+    "revert_resize": ([("resize", OTHER)], "revert_resize", {}),
+    "confirm_resize": ([("resize", OTHER)], "confirm_resize", {}),
+    "migrate": ([], "migrate", {}),
+    "revert_migration": ([("migrate", {})], "revert_resize", {}),
+    "unshelve": ([("shelve", {}), ("shelveOffload", {})], "unshelve", {}),
+}
+
+
+@pytest.mark.parametrize("kind", ["create", *BREAKABLE])
 @pytest.mark.parametrize("mode", ["fails", "killed after"])
 def test_flows_that_break_keep_no_cpu_too_many(cloud: ServedCloud, kind: str, mode: str) -> None:
     for step in FLOWS[kind].steps:
@@ -259,12 +274,10 @@ def test_flows_that_break_keep_no_cpu_too_many(cloud: ServedCloud, kind: str, mo
                 server_id = cloud.create("web", tolerant=True, flavor_id="own2")
                 cloud.recover(8)
         else:
+            before, verb, params = BREAKABLE[kind]
             server_id = cloud.boot("web", flavor_id="own2")
-            verb = "resize" if kind == "resize" else "migrate"
-            params = {"flavor_id": "mixed", "disk_config": None} if kind == "resize" else {}
-            if kind == "revert_migration":
-                cloud.act(server_id, "migrate")
-                verb = "revert_resize"
+            for earlier, more in before:
+                cloud.act(server_id, earlier, **more)
             with broken_step(cloud.alive, kind, step.name, mode):
                 cloud.act(server_id, verb, tolerant=True, **params)
                 cloud.recover(8)

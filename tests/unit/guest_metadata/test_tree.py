@@ -123,6 +123,8 @@ def test_what_a_server_lacks_is_not_there():
     assert shown.keys().isdisjoint({"meta", "files", "public_keys", "keys", "admin_pass"})
     networks = json.loads(read(plain, "openstack/latest/network_data.json"))
     assert networks == {"links": [], "networks": [], "services": []}
+    own = json.loads(read(tree(a_guest(dedicated_cpus=(1, 2))), "openstack/latest/meta_data.json"))
+    assert (shown["dedicated_cpus"], own["dedicated_cpus"]) == ([], [1, 2])
 
 
 def test_keys_are_told_by_their_type():
