@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 IN_FLIGHT = 2
 """Messages that are on their way at once: a scheduler that does not answer holds up one of them only."""
+BRISK = 0.05
+"""Seconds that an answer may take before another message is sent meanwhile; until then requests wait, and share the
+next one."""
 MOST = 100
 """Requests in one message."""
 TOGETHER = 0.5
@@ -66,6 +69,7 @@ class Placement:
         self._turn = threading.Condition()
         self._queue: list[_Waiting] = []
         self._in_flight = 0
+        self._asked = 0.0
 
     def select(self, ctx: Context, spec: RequestSpec, siblings: Siblings | None = None) -> Selections:
         """Hosts for one server. Raises BadRequest, Unavailable, and what the call raises."""
@@ -93,10 +97,9 @@ class Placement:
             self._turn.wait_for(
                 lambda: mine.over or mine not in self._queue or not self._held(mine), self._patience(mine)
             )
-            free = self._turn.wait_for(
-                lambda: mine.over or self._in_flight < IN_FLIGHT, deadline - time.monotonic()
-            )
-            if not mine.over and not free:
+            while not mine.over and not self._free() and time.monotonic() < deadline:
+                self._turn.wait(BRISK)
+            if not mine.over and not self._free():
                 if mine in self._queue:
                     self._queue.remove(mine)
                 raise Unavailable("No scheduler answered in time.")
@@ -109,7 +112,13 @@ class Placement:
             batch = [mine, *(one for one in self._queue if one is not mine and not self._held(one))][:MOST]
             self._queue = [one for one in self._queue if one not in batch]
             self._in_flight += 1
+            self._asked = time.monotonic()
             return batch
+
+    def _free(self) -> bool:
+        """Whether a message may be sent now."""
+        brisk = time.monotonic() < self._asked + BRISK
+        return self._in_flight < (1 if brisk else IN_FLIGHT)
 
     def _came(self, siblings: Siblings) -> None:
         """One more of a request is here; wake the others when it was the last."""

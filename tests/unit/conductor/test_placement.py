@@ -81,11 +81,12 @@ def test_those_who_wait_share_a_message(scheduler) -> None:
     scripted, placement = scheduler
     with ThreadPoolExecutor(30) as pool:
         asked = [pool.submit(placement.select, CTX, a_spec(f"s{n}")) for n in range(30)]
-        until(lambda: len(scripted.messages) == IN_FLIGHT and len(placement._queue) == 30 - IN_FLIGHT)
+        until(lambda: len(scripted.messages) == IN_FLIGHT and sum(scripted.messages) + len(placement._queue) == 30)
         scripted.gate.set()
         answers = [one.result(10) for one in asked]
     assert [one.selections[0].candidates[0].host for one in answers] == [f"s{n}" for n in range(30)]
     assert len(scripted.messages) <= IN_FLIGHT + 2 and sum(scripted.messages) == 30
+    assert scripted.messages[0] == 1 < scripted.messages[1], "the second waited a moment for the first one's answer"
 
 
 def test_a_request_that_makes_no_sense_harms_no_other(scheduler) -> None:
