@@ -55,13 +55,14 @@ def test_only_administrators_and_services_may(cloud: Cloud, who: str) -> None:
 def test_nothing_is_answered_with_a_defect(admin: Placement) -> None:
     sent = 0
     for row in ROWS:
-        for word in WORDS if "<" in row.path else ("",):
-            for more in BODIES if row.body else QUERIES:
-                path = _path(row, word) + ("" if row.body else more)
-                reply = admin(row.method, path, more if row.body else None, minor=row.until)
-                assert reply.status_code < 500, (row.method, path, more, reply.text)
-                sent += 1
-    assert sent > 500
+        sends = BODIES if row.body else QUERIES
+        words = WORDS if "<" in row.path else WORDS[:1]
+        for word, more in {(word, at) for word in words for at in range(len(sends)) if word == WORDS[0] or at == 1}:
+            path = _path(row, word) + ("" if row.body else str(sends[more]))
+            reply = admin(row.method, path, sends[more] if row.body else None, minor=row.until)
+            assert reply.status_code < 500, (row.method, path, sends[more], reply.text)
+            sent += 1
+    assert sent > 400
 
 
 @pytest.mark.parametrize("version", ["1.40", "2.0", "1.-1", "1", "x", "1.0.0"])
