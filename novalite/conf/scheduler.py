@@ -14,7 +14,8 @@ OPTS = [
     cfg.ListOpt("enabled_filters", mutable=True, default=[
         "RetryFilter", "AvailabilityZoneFilter", "ComputeFilter", "CoreFilter", "RamFilter", "DiskFilter",
         "SameHostFilter", "DifferentHostFilter", "ServerGroupAntiAffinityFilter", "ServerGroupAffinityFilter",
-        "ComputeCapabilitiesFilter", "ImagePropertiesFilter", "PciPassthroughFilter", "NUMATopologyFilter"],
+        "ComputeCapabilitiesFilter", "ImagePropertiesFilter", "TraitsFilter",
+        "PciPassthroughFilter", "NUMATopologyFilter"],
         help="Filters by name, in the order they are applied and counted. Beside our own, names of the entry "
         "point group novalite.scheduler.filters."),
     cfg.ListOpt("enabled_weighers", mutable=True, default=[

@@ -26,6 +26,7 @@ from novalite.scheduler.filters.retry import RetryFilter
 from novalite.scheduler.filters.same_host import DifferentHostFilter, SameHostFilter
 from novalite.scheduler.filters.server_group import ServerGroupAffinityFilter, ServerGroupAntiAffinityFilter
 from novalite.scheduler.filters.simple_cidr import SimpleCIDRAffinityFilter
+from novalite.scheduler.filters.traits import TraitsFilter
 
 FILTERS: dict[str, type] = {
     "AggregateCoreFilter": CoreFilter,
@@ -61,5 +62,6 @@ FILTERS: dict[str, type] = {
     "ServerGroupAffinityFilter": ServerGroupAffinityFilter,
     "ServerGroupAntiAffinityFilter": ServerGroupAntiAffinityFilter,
     "SimpleCIDRAffinityFilter": SimpleCIDRAffinityFilter,
+    "TraitsFilter": TraitsFilter,
     "TypeAffinityFilter": AggregateTypeAffinityFilter,
 }

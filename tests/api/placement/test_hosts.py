@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from novalite.rpc.contracts.flavors import Flavors
 from tests.api.placement.conftest import Placement
 from tests.cloud import Cloud
 
@@ -66,3 +67,14 @@ def test_a_host_says_itself_how_much_it_has(admin: Placement) -> None:
         body = {"resource_provider_generation": now["resource_provider_generation"], "inventories": {"VCPU": wrong}}
         assert "host" in admin.refused(400, "PUT", path, body).lower(), wrong
     assert admin.ok("GET", path) == now
+
+
+def test_traits_that_operators_give_decide_where_servers_go(cloud: Cloud, admin: Placement) -> None:
+    cloud.make_flavor("gold", vcpus=1, ram_mb=64, disk_gb=1)
+    cloud.client.of(Flavors).set_extra_specs(cloud.admin, "gold", {"trait:CUSTOM_GOLD": "required"})
+    assert cloud.show(cloud.create("nowhere", flavor_id="gold"))["vm_state"] == "error"
+    host = admin.host()
+    admin.ok("PUT", "/traits/CUSTOM_GOLD")
+    body = {"traits": ["CUSTOM_GOLD"], "resource_provider_generation": host["generation"]}
+    admin.ok("PUT", f"/resource_providers/{host['uuid']}/traits", body)
+    cloud.boot("there", flavor_id="gold")

@@ -223,6 +223,11 @@ CASES += [
     ("ComputeCapabilitiesFilter", QEMU, flavor(capabilities__hypervisor_type="<or> KVM <or> QEMU"), None),
     ("ComputeCapabilitiesFilter", QEMU, flavor(capabilities__hypervisor_type="s!= QEMU"), "has QEMU"),
     ("ComputeCapabilitiesFilter", {}, flavor(colour="red"), "needs colour red, has none"),
+    ("TraitsFilter", {}, {}, None),
+    ("TraitsFilter", {"traits": ("A", "B")}, flavor(trait__A="required", trait__C="forbidden"), None),
+    ("TraitsFilter", {"traits": ("A", "B")}, flavor(trait__A="required", trait__C="required"), "needs trait C"),
+    ("TraitsFilter", {"traits": ("A", "B")}, flavor(trait__B="forbidden"), "must not have trait B"),
+    ("TraitsFilter", {}, {"image_properties": {"trait:A": "required"}}, "needs trait A"),
     ("HypervisorInstanceExtraSpecsFilter", QEMU, flavor(capabilities__x="1"), None),
     (
         "HypervisorInstanceExtraSpecsFilter",
