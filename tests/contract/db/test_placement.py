@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from novalite.db import allocations as claims
-from novalite.db import hosts, servers, services
+from novalite.db import hosts, numa, servers, services
 from novalite.db.check import check
 from novalite.db.models.compute import Allocation, Host, new_id
+from novalite.db.models.pci import PciDevice
 from novalite.db.models.placement import ConsumerAllocation
 from novalite.db.placement import (
     aggregates,
@@ -27,6 +28,8 @@ from novalite.db.placement import (
 )
 from novalite.db.session import Database
 from novalite.errors import BadRequest, ClaimLost, Conflict
+from novalite.objects.numa import HostCell, HostTopology, Placed, PlacedCell
+from novalite.objects.pci import PciDevice as PciReport
 from novalite.objects.placement import (
     ConsumerAllocations,
     InventoryChange,
@@ -326,3 +329,36 @@ def test_an_audit_does_not_disturb_claims_and_releases(db: Database) -> None:
         assert audit.give_back(session, orphan) and not audit.give_back(session, orphan)
         audit.recount(session, "alpha")
     assert db.run(audit.drifted) == []
+
+
+def test_devices_of_a_host_are_below_it_and_belong_to_servers(db: Database) -> None:
+    cell = HostCell(id=0, memory_mb=4096, cpus="0-3", shared="0,1", dedicated="2,3")
+    card = PciReport(address="0000:01:00.0", vendor_id="8086", product_id="154d", kind="type-PF", numa_node=0)
+    part = PciReport(address="0000:01:00.1", vendor_id="8086", product_id="10ed", kind="type-VF", parent=card.address)
+    with db.begin() as session:
+        services.beat(session, "alpha", "nova-compute")
+        topology = HostTopology(cells=(cell,))
+        hosts.record(session, an_inventory(vcpus=2, pcpus=2, numa=topology, pci_devices=(card, part)))
+        servers.create(session, [a_server(id="s-1", host="alpha")])
+        claims.claim(session, "s-1", "alpha", hosts.rows(session)[0].generation, claims.Amount(0, 64, 0))
+        session.execute(update(PciDevice).where(PciDevice.address == part.address).values(holder="s-1", alias="nic"))
+        place = Placed(cells=(PlacedCell(cpus=(0, 1), memory_mb=64, host_cell=0, pins=((0, 2), (1, 3))),))
+        numa.give(session, "alpha", "s-1", place)
+    with db.read() as session:
+        root, near, device = trees.read(session)
+        assert [near.parent, device.parent, device.root] == [root.uuid, near.uuid, root.uuid]
+        assert {name: (one.total, one.used, one.reserved) for name, one in device.inventories.items()} == {
+            "CUSTOM_PCI_8086_10ED": (1, 1, 0), "CUSTOM_PCI_8086_154D": (1, 0, 1),
+        }  # fmt: skip
+        held = consumers.read(session, ["s-1"])["s-1"]["held"]
+        assert held[root.uuid] == {"MEMORY_MB": 64, "PCPU": 2}
+        assert held[near.uuid] == {"NUMA_THREAD": 2, "NUMA_MEMORY_MB": 64}
+        assert held[device.uuid] == {"CUSTOM_PCI_8086_10ED": 1}
+        assert consumers.of_provider(session, device)["s-1"]["resources"] == held[device.uuid]
+        sums = consumers.usages(session, "p-1", None, "all")["all"]
+        assert sums == {"consumer_count": 1, "MEMORY_MB": 64, "PCPU": 2, "CUSTOM_PCI_8086_10ED": 1}
+        assert inventories.known_classes(session, ["CUSTOM_PCI_8086_10ED", "CUSTOM_PCI_8086_0000"]) == {
+            "CUSTOM_PCI_8086_10ED"
+        }
+        assert trees.one(session, device.uuid) is not None and trees.tree_of(session, near.uuid) == root.uuid
+        assert [one.uuid for one in trees.read(session, names=[near.name])] == [near.uuid]
