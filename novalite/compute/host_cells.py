@@ -58,6 +58,12 @@ class Division:
         """The cells with what may be given. Shared are those that are named, else all that are not dedicated."""
         return HostTopology(cells=tuple(self._cell(cell) for cell in found.cells))
 
+    def floating(self, found: HostTopology | None) -> tuple[dict[int, str], str]:
+        """CPUs over which vCPUs float: by cell, and for guests without cells, which are kept to none where the
+        operator divides nothing."""
+        shared = {cell.id: cell.shared for cell in self.apply(found).cells} if found else {}
+        return shared, cpu_sets.join(shared.values()) if self.divides else ""
+
     def _cell(self, cell: HostCell) -> HostCell:
         cpus = set(cpu_sets.parse(cell.cpus))
         shared = cpus & self.shared if self.shared else cpus - self.dedicated

@@ -52,7 +52,7 @@ OPTS = [
     cfg.StrOpt("cpu_shared_set", default="",
                help="CPUs over which the vCPUs of all other guests float, and QEMU's own threads where a flavor says "
                     "hw:emulator_threads_policy=share; cpu_allocation_ratio counts for them. Empty: all that are not "
-                    "in cpu_dedicated_set. Only guests that have cells (hw:numa_nodes and the like) are kept to them."),
+                    "in cpu_dedicated_set."),
     cfg.MultiStrOpt("reserved_huge_pages", default=[],
                     help="Pages kept for the host, by cell and size: node:0,size:2048,count:64 . May be given several "
                          "times; the size is in kB, or has a unit, as 1GB."),

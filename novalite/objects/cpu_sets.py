@@ -41,3 +41,8 @@ def spell(cpus: Iterable[int]) -> str:
             parts.append(str(first) if first == last else f"{first}-{last}")
         first = last = cpu
     return ",".join(parts)
+
+
+def join(texts: Iterable[str]) -> str:
+    """The text of several sets together."""
+    return spell(cpu for text in texts for cpu in parse(text))

@@ -326,9 +326,8 @@ class LibvirtDriver(resize.Resizing, vifs.Plugging, screens.Showing):
         cache = modes.get("file") or ("none" if disks.direct_io(self.disks.path) else "writeback")
         LOG.info("%s %s on %s: guests run with virt_type=%s, cache=%s",
                  host.type, host.version, host.name, virt_type, cache)
-        cells = Division.of(self.conf.compute).apply(host.capabilities.numa) if host.capabilities.numa else None
-        shared = {cell.id: cell.shared for cell in cells.cells} if cells else {}
-        return _Ready(host, HostFacts(virt_type, host.capabilities.arch, cache, shared))
+        shared, floating = Division.of(self.conf.compute).floating(host.capabilities.numa)
+        return _Ready(host, HostFacts(virt_type, host.capabilities.arch, cache, shared, floating))
 
     def _virt_type(self, found: capabilities.Capabilities) -> str:
         chosen: str = self.conf.libvirt.virt_type

@@ -48,12 +48,13 @@ IO_QUOTAS = tuple(item.name for item in fields(IoTune))
 @dataclass(frozen=True)
 class HostFacts:
     """What the guest's machine depends on beyond the request: this host and its settings. `shared`: CPUs over which
-    vCPUs float, as text, by cell."""
+    vCPUs float, as text, by cell; `floating`: over which guests without cells do, empty where CPUs are not divided."""
 
     virt_type: str
     arch: str | None = None
     disk_cache: str | None = None
     shared: Mapping[int, str] = field(default_factory=dict)
+    floating: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Hardware:
     topology: Topology
     cpu_tune: CpuTune | None
     placed: Placed | None
+    floating: str | None
     disk_bus: str
     cdrom_bus: str
     scsi_model: str | None
@@ -111,6 +113,7 @@ def decide(spec: GuestSpec, settings: Any, screen: Any, host: HostFacts) -> Hard
         topology=_topology(asked),
         cpu_tune=_cpu_tune(asked, host),
         placed=spec.placed,
+        floating=(host.floating or None) if spec.placed is None else None,
         disk_bus=asked.choice("hw_disk_bus", settings.disk_bus) or settings.disk_bus,
         cdrom_bus=asked.choice("hw_cdrom_bus") or _cdrom_bus(host.arch, machine),
         scsi_model=None if scsi == "auto" else scsi,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,7 @@ CASES: dict[str, Callable[[], str]] = {
         GivenDevice(address="0001:0a:1f.7", vendor_id="8086", product_id="10ed", kind="type-VF", managed=False)))),
     "cells": lambda: xml_of(a_guest(
         flavor=a_flavor(vcpus=4, extra_specs={"quota:cpu_shares": "7"}), placed=CELLS), DIVIDED),
+    "plain-where-cpus-are-divided": lambda: xml_of(a_guest(), replace(DIVIDED, floating="0-1,8-9")),
     "dedicated": lambda: xml_of(a_guest(flavor=a_flavor(vcpus=2), placed=DEDICATED), DIVIDED),
     "realtime-in-large-pages": lambda: xml_of(a_guest(flavor=a_flavor(vcpus=2), placed=REALTIME), DIVIDED),
     "config-drive": lambda: xml_of(a_guest(config_drive=True, flavor=a_flavor(swap_mb=64))),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from novalite.compute.virt.libvirt.hardware import CHOICES, Hardware, HostFacts, decide
@@ -101,6 +101,7 @@ def test_impossible_arrangement_is_refused() -> None:
 _maybe = st.none() | st.integers(1, 16)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(1, 64), st.builds(Wanted, _maybe, _maybe, _maybe))
 def test_every_arrangement_has_exactly_the_vcpus(vcpus: int, wanted: Wanted) -> None:
     found = arrange(vcpus, wanted)

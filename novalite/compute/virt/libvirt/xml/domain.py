@@ -86,6 +86,7 @@ class Domain(Element):
     memory: int = at("memory")
     backing: MemoryBacking | None = child(MemoryBacking, default=None)
     placement: str | None = at("vcpu/@placement", default="static")
+    cpus: str | None = at("vcpu/@cpuset", default=None)
     vcpus: int = at("vcpu")
     cputune: CpuTune | None = child(CpuTune, default=None)
     numatune: NumaTune | None = child(NumaTune, default=None)
@@ -150,6 +151,7 @@ def domain(
         memory=spec.flavor.ram_mb * 1024,
         backing=numa.backing(hardware.placed) if hardware.placed else None,
         vcpus=spec.flavor.vcpus,
+        cpus=hardware.floating,
         cputune=hardware.cpu_tune,
         numatune=numa.tune(hardware.placed) if hardware.placed else None,
         sysinfo_type="smbios" if x86 else None,

@@ -89,13 +89,13 @@ def pins(placed: Placed, shared: Mapping[int, str]) -> list[Element]:
             everything |= set(cpu_sets.parse(where))
             if where:
                 found.append(VcpuPin(vcpu=vcpu, cpuset=where))
-    floating = {cpu for text in shared.values() for cpu in cpu_sets.parse(text)}
-    rest = floating if placed.emulator_shared and floating else everything
+    floating = cpu_sets.join(shared.values())
+    rest = floating if placed.emulator_shared and floating else cpu_sets.spell(everything)
     if placed.emulator is not None:
-        rest = {placed.emulator}
+        rest = str(placed.emulator)
     found.sort(key=lambda one: one.vcpu if isinstance(one, VcpuPin) else 0)
     if rest:
-        found.append(EmulatorPin(cpuset=cpu_sets.spell(rest)))
+        found.append(EmulatorPin(cpuset=rest))
     if placed.realtime:
         found.append(VcpuSched(vcpus=cpu_sets.spell(placed.realtime)))
     return found
