@@ -54,6 +54,12 @@ def test_cpus_are_shared_or_dedicated_as_configured(options: dict[str, str], set
         assert counts(divided) == {"vcpus": 2, "pcpus": 6}
 
 
+def test_guests_without_cells_float_over_what_is_shared() -> None:
+    assert division().floating(host()) == ({0: "0-3", 1: "4-7"}, ""), "nothing is divided: over all, as ever"
+    assert division(cpu_dedicated_set="2-5").floating(host()) == ({0: "0-1", 1: "6-7"}, "0-1,6-7")
+    assert division(cpu_dedicated_set="2-5").floating(None) == ({}, "")
+
+
 def test_pages_are_kept_for_the_host() -> None:
     kept = division(reserved_huge_pages=["node:1,size:2MB,count:30"])
     kept.check(host())
