@@ -38,6 +38,8 @@ MAX_NAME = 255
 
 DEFAULT_GROUP = "default"
 """The security group of servers that name none; every project has it."""
+_UNKEPT = re.compile(r"resources[^:]*:.+|trait[^:]+:.+")
+"""Amounts of resource classes, and traits of numbered groups (Flavors, "extra specs": resources, trait)."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,17 @@ def check_image(image: Image, flavor: Flavor) -> None:
     needed = max(image.virtual_size or 0, image.size or 0, image.min_disk * GIB)
     if needed > flavor.disk_gb * GIB:
         raise FlavorDiskTooSmall(flavor_bytes=flavor.disk_gb * GIB, image_bytes=needed)
+
+
+def check_flavor(flavor: Flavor) -> None:
+    """BadRequest for extra specs that flavors may have by the public API, but that no host is asked for here: a server
+    that seems to have what it does not have is worse than none."""
+    for key in flavor.extra_specs:
+        if _UNKEPT.fullmatch(key):
+            raise BadRequest(
+                f"Extra spec {key} of flavor {flavor.name} cannot be kept here: of flavors' extra specs about "
+                "Placement, trait:NAME alone is asked of hosts."
+            )
 
 
 def check_place(session: Session, body: CreateServers) -> None:

@@ -100,6 +100,7 @@ def resolve(env: Env, session: Session, ctx: Context, body: CreateServers) -> cr
             public_key = keypairs.get(session, ctx.user_id or "", body.key_name)["public_key"]
         except KeypairNotFound as error:
             raise BadRequest("Invalid key_name provided.") from error
+    create_request.check_flavor(flavor)
     devices = pci_requests.requests(env.conf, flavor, image.properties if image else {})
     return create_request.Resolved(flavor, image, public_key, devices)
 

@@ -98,3 +98,19 @@ def test_where_servers_may_not_be_resized_on_their_host_another_is_needed(
     reply = member.act(server, {"resize": {"flavorRef": "big"}})
     assert (reply.status_code, "No valid host was found." in sentence(reply)) == (400, True)
     assert member.show(server)["status"] == "ACTIVE"
+
+
+@pytest.mark.parametrize("key", ["resources:CUSTOM_GOLD", "resources:VCPU", "resources1:VCPU", "trait1:HW_CPU_X86_AVX"])
+def test_what_no_host_is_asked_for_is_no_promise(cloud: Cloud, member: Rest, server: str, key: str) -> None:
+    """Extra specs that a flavor may have by the public API: neither a new server nor a resize seems to have them."""
+    value = "required" if key.startswith("trait") else "1"
+    cloud.rest("admin").made("/flavors/big/os-extra_specs", {"extra_specs": {key: value}})
+    before = member.show(server)
+    said = f"Extra spec {key} of flavor big cannot be kept here: of flavors' extra specs about Placement, trait:NAME"
+    new = member.create("gold", flavorRef="big", imageRef=before["image"]["id"])
+    resized = member.post(f"/servers/{server}/action", {"resize": {"flavorRef": "big"}})
+    for answer in (new, resized):
+        assert answer.status_code == 400
+        assert sentence(answer).startswith(said)
+    assert member.show(server) == before
+    assert len(member.get("/servers")["servers"]) == 1

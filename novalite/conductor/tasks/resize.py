@@ -111,6 +111,7 @@ def check(old: Flavor, new: Flavor, image: Image | None, has_image: bool) -> Non
                 f"Server disk was unable to be resized because: the {what} of the new flavor ({after} GB) is "
                 f"smaller than that of the server ({before} GB), and disks cannot shrink."
             )
+    create_request.check_flavor(new)
     if image is not None and has_image and image.status == "active":
         create_request.check_image(image, new)
 
