@@ -68,7 +68,8 @@ def test_bootstrap_may_run_again(cloud: Companions) -> None:  # noqa: F811
     bootstrap(cloud.db, PASSWORD, "http://elsewhere.test/", passwords=Passwords(1024, 1, 1))
     assert cloud.v3("GET", "/role_assignments").get_json()["role_assignments"] == before
     urls = {e["url"] for e in cloud.v3("GET", "/endpoints").get_json()["endpoints"]}
-    assert urls == {f"http://elsewhere.test{path}" for path in ("/identity/v3", "/v2.1", "/image", "/network")}
+    paths = ("/identity/v3", "/v2.1", "/image", "/network", "/placement")
+    assert urls == {f"http://elsewhere.test{path}" for path in paths}
     for network in (False, True):
         bootstrap(cloud.db, PASSWORD, "http://elsewhere.test", passwords=Passwords(1024, 1, 1), network=network)
         urls = {e["url"] for e in cloud.v3("GET", "/endpoints").get_json()["endpoints"]}
