@@ -97,7 +97,12 @@ def test_what_is_carried_survives_its_switch_and_is_made_again_when_its_database
     machine.ovs.take("fab0", f"{machine.address}/24")
     machine.apply(state(world, 5, 0))
     machine.run("ip", "link", "set", one.tap, "master", "nlb" + NET[:11])
-    wait_for("the other reaches it", lambda: other.pings(one.ip), 10)
+
+    def reached() -> bool:
+        machine.apply(state(world, 5, 0), thorough=True)  # as the daemon does again and again
+        return other.pings(one.ip)
+
+    wait_for("the other reaches it", reached, 30)
 
 
 def test_tags_keep_networks_apart_on_one_wire_and_the_operators_own_bridge_will_do(world):
