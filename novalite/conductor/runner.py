@@ -72,12 +72,15 @@ class TaskRunner:
             self._threads.append(thread)
 
     def stop(self, grace: float = 30.0) -> None:
-        """Take nothing new; finish what runs within `grace` seconds. The rest is swept up by others."""
+        """Take nothing new; finish what runs within `grace` seconds. The rest is swept up by others, what was never
+        begun at once: its leases end now."""
         self._stop.set()
         for thread in self._threads:
             thread.join(grace)
         if self._pool:
             self._pool.shutdown(wait=True, cancel_futures=True)
+        if left := sorted(self._running):
+            _logged(self.env.db.run, lambda session: db_tasks.renew(session, left, self.env.owner, self.engine.clock()))
 
     @property
     def _until(self) -> float:
@@ -328,7 +331,11 @@ class TaskRunner:
         elif not self._stop.is_set():
             with self._lock:
                 self._in_hand += 1
-            self._pool.submit(self._in_turn, work, *args)
+            try:
+                self._pool.submit(self._in_turn, work, *args)
+            except RuntimeError:  # stopped a moment ago: what is committed is swept up, and its caller told of success
+                with self._lock:
+                    self._in_hand -= 1
 
     def _in_turn(self, work: Callable[..., Any], *args: Any) -> None:
         try:
